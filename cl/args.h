@@ -79,6 +79,16 @@ static inline int gemm_column(int j, const gemm_c lc, int gq, int gr) {
 }
 #endif
 
+/* gemm_tiled, PHASES: the input gradient (h,w) of a convolution with strides sh and sw, at positions
+ * of phase (ph,pw): ph + sh*q, pw + sw*r. Phases are numbered along w, of which there are `across`;
+ * the taps (kh,kw) of a phase lie step_h and step_w apart. */
+typedef struct gemm_phases {
+  arg_int images, batch, across;
+  arg_int h, w, kh, kw;
+  arg_int sh, sw, top, left, dh, dw;
+  arg_int step_h, step_w;
+} gemm_phases;
+
 /* Packed GEMM: a work-item multiplies panels_m panels of rows (k of them `pitch` apart) with
  * panels_n panels of columns, kc values of k at a time. */
 typedef struct packed_blocks {

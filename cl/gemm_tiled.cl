@@ -36,6 +36,8 @@
  *   A_BY_K, B_BY_K  SOURCE 0: neighbours in memory are neighbours in k, else in i or j
  *   SOURCE   see above
  *   SMOOTH   1: the activation may be the sigmoid or tanh
+ *   PHASES   1: one launch has the GEMMs of all phases of a strided input gradient (SOURCE 1, no
+ *            split-K); what differs from phase to phase is worked out here
  *   UNROLL   values of k that are multiplied without a jump
  *   HALF     1: a and b are stored in half precision
  *   HALF_C   1: c is
@@ -69,6 +71,9 @@
 #endif
 #ifndef SMOOTH
 #define SMOOTH 0
+#endif
+#ifndef PHASES
+#define PHASES 0
 #endif
 #ifndef UNROLL
 #define UNROLL TK
@@ -268,11 +273,58 @@ static void store_run(global result *c, global const float *bias, int i0, int j,
   }
 }
 
-/* Groups: 0 tiles of columns, 1 tiles of rows, 2 z*splits + part of the rounds. */
+#if PHASES
+/* One dimension of a phase: its positions see taps first, first + step, ...; position q with tap
+ * number t reads row q + start + t*move of the gradient (move is the same for all phases). */
+typedef struct span {
+  int count, taps, first, start;
+} span;
+
+static span span_of(int number, int size, int kernel_size, int stride, int before, int dilation,
+                    int step) {
+  const int most = min(step, kernel_size);
+  span x = { (size - number + stride - 1) / stride, 0, 0, 0 };
+  while (x.first < most && (number + before - x.first * dilation) % stride != 0) x.first++;
+  if (x.first == most) {
+    x.first = 0;
+    return x;
+  }
+  x.taps = (kernel_size - 1 - x.first) / step + 1;
+  x.start = (number + before - x.first * dilation) / stride;
+  return x;
+}
+
+static void enter_phase(int number, gemm_sizes *s, gemm_a *a, gemm_c *c, patches *g,
+                        const gemm_phases f) {
+  const int ph = number / f.across, pw = number - ph * f.across;
+  const span y = span_of(ph, f.h, f.kh, f.sh, f.top, f.dh, f.step_h),
+             x = span_of(pw, f.w, f.kw, f.sw, f.left, f.dw, f.step_w);
+  s->n = f.images * y.count * x.count;
+  s->k = y.taps * x.taps * a->len;
+  s->k_split = 0x7fffffff;
+  a->base += y.first * f.kw + x.first;
+  a->tb = max(x.taps, 1);
+  c->base += ph * f.w + pw;
+  g->gq = y.count;
+  g->gr = x.count;
+  g->h0 = y.start;
+  g->w0 = x.start;
+  g->ta = max(y.taps, 1);
+  g->tb = max(x.taps, 1);
+}
+#endif
+
+/* Groups: 0 tiles of columns, 1 tiles of rows, 2 z*splits + part of the rounds; with PHASES
+ * phase*batch + z. */
 kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
 gemm_tiled(global const stored *restrict a, global const stored *restrict b,
-             global result *restrict c, global const float *restrict bias, const gemm_sizes s,
-             const gemm_a la, const gemm_b lb, const gemm_c lc, const patches g) {
+             global result *restrict c, global const float *restrict bias, gemm_sizes s, gemm_a la,
+             const gemm_b lb, gemm_c lc, patches g
+#if PHASES
+             ,
+             const gemm_phases phases
+#endif
+) {
   local float as[2 * TK * PITCH_M] __attribute__((aligned(16)));
   local float bs[2 * TK * PITCH_N] __attribute__((aligned(16)));
 #if SOURCE == 2
@@ -286,7 +338,14 @@ gemm_tiled(global const stored *restrict a, global const stored *restrict b,
   const int tx = id % wide + block % across * wide,
             ty = id / wide % (32 / wide) + block / across * (32 / wide);
   const int i0 = get_group_id(1) * TILE_M, j0 = get_group_id(0) * TILE_N;
+#if PHASES
+  const int phase = get_group_id(2) / phases.batch, z = get_group_id(2) - phase * phases.batch,
+            part = 0;
+  enter_phase(phase, &s, &la, &lc, &g, phases);
+  if (j0 >= s.n) return; /* of the whole group */
+#else
   const int z = get_group_id(2) / s.splits, part = get_group_id(2) - z * s.splits;
+#endif
 #if SOURCE == 0
   const int inner = 1, step_a = la.s1, step_b = lb.rs;
   b += (size_t)j0 * lb.cs;

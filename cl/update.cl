@@ -158,11 +158,6 @@ kernel void loss_scale(global const float *restrict part, global float *restrict
 }
 
 /* var <- decay*var + (1-decay)*value */
-kernel void ema(global float *restrict var, global const float *restrict value, float decay, int n,
-                int per) {
-  EACH(i) var[i] = decay * var[i] + (1.0f - decay) * value[i];
-}
-
 /* The 64-bit run counter of a random state {seed_lo, seed_hi, step_lo, step_hi} moves on by one. */
 kernel void rng_advance(global uint *state) {
   state[2] += 1;

@@ -50,9 +50,8 @@ typedef enum lcl_epilogue_part {
   LCL_EPILOGUE_HALF  /* its input 0 in half precision */
 } lcl_epilogue_part;
 
-/* Nodes in a generated kernel, at most. Training steps take the same time with any limit from 4 to
- * 100, so it is not tuned. */
-enum { LCL_MAX_GROUP = 40 };
+/* Nodes in a generated kernel, at most. */
+enum { LCL_MAX_GROUP = 64 };
 /* What the nodes of a generated kernel run over: the elements of a shape, and the results of
  * reductions of it over some of its axes (0: there are none). */
 typedef struct lcl_space {
@@ -89,8 +88,8 @@ typedef struct lcl_op {
   lcl_status (*lower_group)(lcl_lower *lw, const lcl_space *space, lcl_node *const *nodes, int n);
   /* LCL_FUSE_REDUCE: the axes of its input that are reduced. */
   unsigned (*reduced_axes)(const lcl_node *node);
-  /* LCL_FUSE_REDUCE: whether one launch makes whole results, so that more can follow from them in
-   * it. False where a device needs partial results of several work-groups to be busy. */
+  /* LCL_FUSE_REDUCE: whether one launch makes whole results, so that elements can follow from them
+   * in it. False where a device needs partial results of several work-groups to be busy. */
   bool (*whole_results)(const lcl_caps *caps, const lcl_space *space);
   /* LCL_FUSE_EPILOGUE: lower with bias and activation applied to the result, written to
    * epilogue->out. */
@@ -115,6 +114,8 @@ enum {
   LCL_OP_TARGET = 16, /* an update whose in[0] is the variable it writes (not read as a value) */
   LCL_OP_MASKED = 32, /* a filter with weights that must be exactly without influence */
   LCL_OP_EARLY = 64,  /* runs as soon as what it reads is there, before what was created earlier */
+  LCL_OP_SHIFTED = 128, /* LCL_FUSE_MAP: its input's elements belong to others of its own, so that
+                           they have to come from memory */
 };
 
 struct lcl_node {
@@ -260,6 +261,9 @@ lcl_arena *lcl__lower_arena(lcl_lower *lw); /* lives as long as the program */
 typedef enum lcl_per { LCL_PER_NEITHER, LCL_PER_ELEMENT, LCL_PER_RESULT } lcl_per;
 /* Of an element-wise node, or of a reduction of this space. */
 lcl_per lcl__space_per(const lcl_space *space, const lcl_node *node);
+/* The axis of the space along which each dimension lies that reader walks over: those of the space,
+ * or of the reader's results. -1: it has size 1. Returns their shape. */
+lcl_shape lcl__space_axes(const lcl_space *space, const lcl_node *reader, int axis[LCL_MAX_RANK]);
 /* Strides over the space of t, which reader reads and which lies in memory as view says; 0 along
  * axes of which it is independent. */
 void lcl__space_strides(const lcl_space *space, const lcl_node *reader, const lcl_tensor *t,

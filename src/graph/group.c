@@ -205,7 +205,9 @@ static bool same_space(const lcl_group *a, const lcl_group *b) {
 static bool fuse_map(lcl_grouping *gr, lcl_node *node, char *seen) {
   for (int j = 0; j < node->n_in; j++) {
     int mine = gr->group_of[node->id], other = gr->group_of[node->in[j]->node->id];
-    if (mine == other || !same_space(&gr->groups[mine], &gr->groups[other])) continue;
+    if (mine == other || (node->op->flags & LCL_OP_SHIFTED) ||
+        !same_space(&gr->groups[mine], &gr->groups[other]))
+      continue;
     if (depends_around(gr, mine, other, seen) || depends_around(gr, other, mine, seen)) continue;
     if (!lcl__group_take(gr, other, mine)) return false;
   }

@@ -4,9 +4,10 @@
  * for what follows. */
 #include "graph/compile.h"
 
-/* Tensors that a generated kernel reads and writes: its parameters take at most the 1024 bytes that
- * every device allows. */
-enum { MAX_TENSORS = 20 };
+/* Bytes of a generated kernel's parameters: as many as every device allows; those of the walk; a
+ * tensor that is written, or read; a number or size. */
+enum { MOST_BYTES = 1024, WALK = 96, WRITTEN = 8, READ = 12, NUMBER = 4 };
+enum { MOST_READ = MOST_BYTES / READ };
 /* Elements whose launch costs more than the work, and whose memory is not worth a thought. Larger
  * reductions that have no elements in common stay apart: together, all they read would have to be
  * there at the same time. */
@@ -41,22 +42,30 @@ static bool needs_ours(joiner *j, int group) {
 }
 
 typedef struct findings {
-  lcl_tensor *read[MAX_TENSORS];
-  int home[MAX_TENSORS]; /* of the first reader */
-  int n_read, n_written;
-  bool deep; /* something follows from results */
+  lcl_tensor *read[MOST_READ];
+  int home[MOST_READ]; /* of the first reader */
+  int n_read, bytes;   /* bytes: of parameters */
+  bool deep;           /* elements follow from results */
   bool tied; /* elements of one group follow from the other, or both read the same elements */
 } findings;
 
-static bool add_read(findings *f, const lcl_space *space, lcl_tensor *t, int home) {
+static bool add_read(findings *f, const lcl_space *space, const lcl_node *reader, lcl_tensor *t,
+                     int home) {
+  const bool shifted = reader->op->flags & LCL_OP_SHIFTED;
   float value;
-  if (lcl__const_value(lcl__view_source(t), &value)) return true;
+  if (lcl__const_value(lcl__view_source(t), &value) && !shifted) {
+    f->bytes += NUMBER;
+    return true;
+  }
   for (int i = 0; i < f->n_read; i++)
     if (f->read[i] == t) {
       f->tied |= f->home[i] != home && lcl_shape_count(t->shape) == lcl_shape_count(space->shape);
       return true;
     }
-  if (f->n_read == MAX_TENSORS) return false;
+  if (f->n_read == MOST_READ) return false;
+  f->bytes += READ;
+  for (int i = 0; i < space->shape.rank; i++) /* a stride, where it begins and ends */
+    if (space->shape.dim[i] > 1) f->bytes += NUMBER * (shifted ? 3 : 1);
   f->home[f->n_read] = home;
   f->read[f->n_read++] = t;
   return true;
@@ -65,22 +74,23 @@ static bool add_read(findings *f, const lcl_space *space, lcl_tensor *t, int hom
 /* Whether the node of group `home` can stand in one kernel with all of both groups. */
 static bool node_fits(joiner *j, const lcl_space *space, const lcl_node *node, int home,
                       findings *f) {
-  if (lcl__space_per(space, node) == LCL_PER_NEITHER) return false;
-  f->deep |= node->op->fusion == LCL_FUSE_MAP && lcl__space_per(space, node) == LCL_PER_RESULT;
+  const lcl_per per = lcl__space_per(space, node);
+  const bool elements = node->op->fusion == LCL_FUSE_REDUCE || per == LCL_PER_ELEMENT;
+  if (per == LCL_PER_NEITHER) return false;
   for (int k = 0; k < node->n_in; k++) {
     lcl_tensor *t = node->in[k];
     const int from = source_group(j, t);
     if (!ours(j, from)) {
-      if (!add_read(f, space, t, home) || needs_ours(j, j->gr->group_of[t->node->id])) return false;
+      if (!add_read(f, space, node, t, home) || needs_ours(j, j->gr->group_of[t->node->id]))
+        return false;
       continue;
     }
-    f->deep |= lcl__space_per(space, lcl__view_source(t)->node) == LCL_PER_RESULT;
-    if (from == home) continue;
+    f->deep |= elements && lcl__space_per(space, lcl__view_source(t)->node) == LCL_PER_RESULT;
+    if (from == home && !(node->op->flags & LCL_OP_SHIFTED)) continue;
     if (!lcl__space_in_place(space, node, t)) return false;
-    f->tied |= node->op->fusion == LCL_FUSE_REDUCE ||
-               lcl__space_per(space, node) == LCL_PER_ELEMENT;
+    f->tied |= elements;
   }
-  f->n_written += lcl__group_exports(j->gr, node);
+  f->bytes += NUMBER + lcl__group_exports(j->gr, node) * WRITTEN;
   return true;
 }
 
@@ -102,14 +112,14 @@ static bool would_delay(const joiner *j) {
 /* Whether groups a and b can be one. */
 static bool can_join(joiner *j) {
   const lcl_group *a = &j->gr->groups[j->a], *b = &j->gr->groups[j->b];
-  findings f = { .n_read = 0 };
+  findings f = { .bytes = WALK };
   if (a->n + b->n > LCL_MAX_GROUP) return false;
   memset(j->seen, 0, (size_t)j->gr->n_groups);
   for (int i = 0; i < a->n; i++)
     if (!node_fits(j, &a->space, a->nodes[i], j->a, &f)) return false;
   for (int i = 0; i < b->n; i++)
     if (!node_fits(j, &a->space, b->nodes[i], j->b, &f)) return false;
-  if (f.n_read + f.n_written > MAX_TENSORS) return false;
+  if (f.bytes > MOST_BYTES) return false;
   if (lcl_shape_count(a->space.shape) > SMALL &&
       (b->kind == LCL_GROUP_REDUCE ? !f.tied : would_delay(j)))
     return false;

@@ -29,22 +29,27 @@ static bool reads_elements(const lcl_space *space, const lcl_node *node) {
   return node->op->fusion == LCL_FUSE_REDUCE || lcl__space_per(space, node) == LCL_PER_ELEMENT;
 }
 
-void lcl__space_strides(const lcl_space *space, const lcl_node *reader, const lcl_tensor *t,
-                        const lcl_view *view, int64_t stride[LCL_MAX_RANK]) {
+lcl_shape lcl__space_axes(const lcl_space *space, const lcl_node *reader, int axis[LCL_MAX_RANK]) {
   const bool elements = reads_elements(space, reader);
   const lcl_shape walked = elements ? space->shape : reader->out[0].shape;
-  const int lead = walked.rank - t->shape.rank;
-  int axis = 0; /* of the space */
-  memset(stride, 0, LCL_MAX_RANK * sizeof *stride);
+  int next = 0;
   for (int i = 0; i < walked.rank; i++) {
+    axis[i] = -1;
     if (walked.dim[i] == 1) continue;
-    if (elements) {
-      axis = i;
-    } else {
-      while ((space->axes & (1u << axis)) || space->shape.dim[axis] == 1) axis++;
-    }
-    stride[axis++] = i < lead || t->shape.dim[i - lead] == 1 ? 0 : view->stride[i - lead];
+    while (!elements && ((space->axes & (1u << next)) || space->shape.dim[next] == 1)) next++;
+    axis[i] = elements ? i : next++;
   }
+  return walked;
+}
+
+void lcl__space_strides(const lcl_space *space, const lcl_node *reader, const lcl_tensor *t,
+                        const lcl_view *view, int64_t stride[LCL_MAX_RANK]) {
+  int axis[LCL_MAX_RANK];
+  const lcl_shape walked = lcl__space_axes(space, reader, axis);
+  const int lead = walked.rank - t->shape.rank;
+  memset(stride, 0, LCL_MAX_RANK * sizeof *stride);
+  for (int i = lead; i < walked.rank; i++)
+    if (axis[i] >= 0 && t->shape.dim[i - lead] != 1) stride[axis[i]] = view->stride[i - lead];
 }
 
 /* How t lies in memory where the node behind its views lies dense; false: no strides say it. */
@@ -60,6 +65,7 @@ static bool view_of_dense(lcl_tensor *t, lcl_view *v) {
 bool lcl__space_in_place(const lcl_space *space, const lcl_node *reader, lcl_tensor *t) {
   const lcl_node *from = lcl__view_source(t)->node;
   const bool results = lcl__space_per(space, from) == LCL_PER_RESULT;
+  if (reader->op->flags & LCL_OP_SHIFTED) return false;
   lcl_view v = { 0 };
   int64_t stride[LCL_MAX_RANK], n = 1;
   if (!results && !reads_elements(space, reader)) return false;

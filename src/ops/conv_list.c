@@ -3,7 +3,7 @@
 #include "ops/conv.h"
 
 extern const lcl_conv_implementation lcl__conv_fft, lcl__conv_winograd2, lcl__conv_winograd4,
-    lcl__conv_few, lcl__conv_direct, lcl__conv_nhwc, lcl__conv_im2col_clblast,
+    lcl__conv_few, lcl__conv_direct, lcl__conv_nhwc, lcl__conv_im2col_clblast, lcl__conv_phases,
     lcl__conv_implicit_gemm;
 
 /* The last one can compute everything. */
@@ -14,6 +14,7 @@ static const lcl_implementation *const list[] = { &lcl__conv_fft.base,
                                                   &lcl__conv_direct.base,
                                                   &lcl__conv_nhwc.base,
                                                   &lcl__conv_im2col_clblast.base,
+                                                  &lcl__conv_phases.base,
                                                   &lcl__conv_implicit_gemm.base,
                                                   NULL };
 

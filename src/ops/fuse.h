@@ -4,7 +4,7 @@
 
 #include "graph/graph.h"
 
-/* Nodes with lcl_map_attr (map_code.h). */
+/* Nodes with lcl_map_attr (map_code.h), or pads: lcl_slice_attr (attributes.h). */
 lcl_status lcl__lower_map_group(lcl_lower *lw, const lcl_space *space, lcl_node *const *nodes,
                                 int n);
 
@@ -15,7 +15,7 @@ typedef struct lcl_reduce_attr {
   uint32_t axes;
   float factor; /* a sum is multiplied by it: 1/n makes a mean */
 } lcl_reduce_attr;
-/* Nodes with lcl_reduce_attr or lcl_map_attr. */
+/* The same and nodes with lcl_reduce_attr. */
 lcl_status lcl__lower_reduce_group(lcl_lower *lw, const lcl_space *space, lcl_node *const *nodes,
                                    int n);
 /* lcl_op.whole_results. */

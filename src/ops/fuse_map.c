@@ -53,9 +53,10 @@ static lcl_status emit_map(lcl_fused *f) {
   /* Packed: enough work-items to keep every unit busy, none below some thousand elements. */
   int64_t want = lcl__packed_items(f->caps, count, 4096);
   int64_t items = LCL_MIN(want, rows), per = (rows + items - 1) / items;
-  int64_t parts = rows == 1 ? LCL_MIN(want, (inner + 15) / 16) : 1;
+  int64_t parts = LCL_MIN(lcl__ceil_div(want, items), (inner + 15) / 16);
   int64_t per_inner = (int64_t)lcl__round_up((size_t)((inner + parts - 1) / parts), 16);
-  lcl_arg *args = lcl__alloc(sizeof *args * (size_t)(3 * f->n_ext + f->n_output + 5 + f->n_param));
+  lcl_arg *args = lcl__alloc(
+      sizeof *args * (size_t)((2 + 3 * LCL_MAX_RANK) * f->n_ext + f->n_output + 5 + f->n_param));
   int n = 0;
   if (!args) return LCL_ERR_HOST_MEMORY;
   lcl__fused_push_operands(f, args, &n);

@@ -301,7 +301,7 @@ lcl_status lcl__emit_fold(lcl_lower *lw, lcl_arg parts, lcl_arg y, int64_t resul
                                        .bytes = 4.0 * (double)(results * splits) });
 }
 
-/* Whether something follows from results in the same launch. */
+/* Whether something follows from results. */
 static bool is_deep(const lcl_fused *f) {
   for (int i = 0; i < f->n_member; i++)
     if (f->member[i].per_result && !f->member[i].reduces) return true;
@@ -310,6 +310,10 @@ static bool is_deep(const lcl_fused *f) {
 
 static void label_of(const lcl_fused *f, char label[160]) {
   const lcl_member *only = NULL;
+  if (f->launch == LCL_SECOND_LAUNCH) {
+    lcl__fused_describe(f, "fold", label);
+    return;
+  }
   for (int i = 0; i < f->n_member; i++)
     if (f->member[i].reduces) {
       if (only) {
@@ -334,27 +338,6 @@ static lcl_status emit_nothing(lcl_fused *f) {
   return LCL_OK;
 }
 
-static lcl_status emit_folds(lcl_fused *f, int64_t results, int64_t splits) {
-  for (int k = 0; k < f->n_output; k++) {
-    const lcl_member *m = &f->member[f->output[k]];
-    if (!m->reduces) continue;
-    LCL_TRY(lcl__emit_fold(f->lw, lcl__scratch_arg(f->lw, f->part[k] - 1, LCL_READ),
-                           lcl__out(f->lw, &m->node->out[0]), results, splits,
-                           (lcl_reduce_kind)reduction_of(m)->kind, reduction_of(m)->factor));
-  }
-  return LCL_OK;
-}
-
-/* Partial results go to memory of their own, whole; the factor is for the fold. */
-static void keep_parts(lcl_fused *f, int64_t results, int64_t splits) {
-  for (int k = 0; k < f->n_output; k++) {
-    const lcl_member *m = &f->member[f->output[k]];
-    if (!m->reduces) continue;
-    f->part[k] = lcl__scratch(f->lw, (size_t)(splits * results) * 4) + 1;
-    f->param[m->number] = 1;
-  }
-}
-
 static int push_arguments(lcl_fused *f, const lcl_fold_plan *p, int64_t per, lcl_arg *args) {
   int n = 0;
   lcl__fused_push_operands(f, args, &n);
@@ -367,49 +350,124 @@ static int push_arguments(lcl_fused *f, const lcl_fold_plan *p, int64_t per, lcl
   return n;
 }
 
-static lcl_status emit_reduce(lcl_fused *f) {
-  int64_t count = lcl_shape_count(f->space.shape), results = 1;
-  for (int i = 0; i < f->rank; i++) results *= f->reduced[i] ? 1 : f->dim[i];
-  if (count == 0) return emit_nothing(f);
-  if (count > INT32_MAX) return lcl__fail(LCL_ERR_UNSUPPORTED, "more than 2^31 elements");
-  const lcl_fold_plan p = lcl__plan_fold(f->caps, f->rank, f->dim, f->reduced, is_deep(f));
+static int64_t results_of(const lcl_fold_plan *p) {
+  return p->outputs * (p->inner_reduced ? 1 : p->inner);
+}
+
+/* One launch. */
+static lcl_status emit_walk(lcl_fused *f, const lcl_fold_plan *p) {
+  const int64_t count = lcl_shape_count(f->space.shape);
   char name[40], label[160];
   reduce_source(f);
   LCL_TRY(lcl__fused_name(f, "reduce", name));
   label_of(f, label);
-  if (p.partial) keep_parts(f, results, p.splits);
-  const int64_t items = LCL_MIN(lcl__packed_items(f->caps, count, 4096), p.outputs),
-                per = p.columns ? p.columns : lcl__ceil_div(p.outputs, items);
-  lcl_arg *args = lcl__alloc(sizeof *args * (size_t)(3 * f->n_ext + f->n_output + 10 + f->n_param));
+  const int64_t items = LCL_MIN(lcl__packed_items(f->caps, count, 4096), p->outputs),
+                per = p->columns ? p->columns : lcl__ceil_div(p->outputs, items);
+  lcl_arg *args = lcl__alloc(
+      sizeof *args * (size_t)((2 + 3 * LCL_MAX_RANK) * f->n_ext + f->n_output + 10 + f->n_param));
   if (!args) return LCL_ERR_HOST_MEMORY;
   lcl_launch d = { .label = label,
                    .source = { .text = f->src.data },
                    .kernel = name,
                    .args = args,
-                   .n_args = push_arguments(f, &p, per, args),
+                   .n_args = push_arguments(f, p, per, args),
                    .dims = 2,
-                   .global = { 1, (size_t)p.splits },
+                   .global = { 1, (size_t)p->splits },
                    .local = { 1, 1 },
                    .flops = (double)count * f->n_member,
                    .bytes = lcl__fused_operand_bytes(f) };
   if (f->caps->packed) {
-    d.global[0] = (size_t)lcl__ceil_div(p.outputs, per);
+    d.global[0] = (size_t)lcl__ceil_div(p->outputs, per);
   } else {
     d.local[0] = GROUP;
-    d.global[0] = GROUP * (size_t)(p.inner_reduced ? p.outputs : lcl__ceil_div(results, p.columns));
+    d.global[0] = GROUP * (size_t)(p->inner_reduced ? p->outputs
+                                                    : lcl__ceil_div(results_of(p), p->columns));
   }
   lcl_status st = lcl__emit(f->lw, &d);
   lcl__free(args);
-  return st == LCL_OK && p.partial ? emit_folds(f, results, p.splits) : st;
+  return st;
+}
+
+/* ---- one launch or two ---- */
+
+static lcl_status emit_whole(lcl_fused *f) {
+  lcl__fused_merge(f);
+  const lcl_fold_plan p = lcl__plan_fold(f->caps, f->rank, f->dim, f->reduced, true);
+  return emit_walk(f, &p);
+}
+
+/* Partial results, to the slots in part, if that is what keeps the device busy; else *splits is 0.
+ */
+static lcl_status emit_parts(lcl_fused *f, int *part, int64_t *splits) {
+  lcl__fused_merge(f);
+  const lcl_fold_plan p = lcl__plan_fold(f->caps, f->rank, f->dim, f->reduced, false);
+  *splits = p.partial ? p.splits : 0;
+  if (!p.partial) return LCL_OK;
+  for (int i = 0, k = 0; i < f->n_member; i++)
+    if (f->member[i].reduces)
+      part[k++] = lcl__scratch(f->lw, (size_t)(p.splits * results_of(&p)) * sizeof(float));
+  return emit_walk(f, &p);
+}
+
+/* The space of partial results: splits in place of all that is reduced. */
+static lcl_space space_of_parts(const lcl_space *space, int64_t splits) {
+  lcl_space s = *space;
+  for (int i = 0; i < s.shape.rank; i++) {
+    if (!(s.axes & (1u << i))) continue;
+    s.shape.dim[i] = splits;
+    splits = 1;
+  }
+  return s;
+}
+
+/* What the second launch does not need, or what the first does not. */
+static int select_nodes(const lcl_space *space, lcl_node *const *nodes, int n, bool second,
+                        lcl_node **out) {
+  int k = 0;
+  for (int i = 0; i < n; i++) {
+    const bool reduces = nodes[i]->op->fusion == LCL_FUSE_REDUCE,
+               follows = !reduces && lcl__space_per(space, nodes[i]) == LCL_PER_RESULT;
+    if (reduces || follows == second) out[k++] = nodes[i];
+  }
+  return k;
+}
+
+/* In two launches, if the first has partial results; what follows from results is in the second. */
+static lcl_status lower_in_two(lcl_lower *lw, const lcl_space *space, lcl_node *const *nodes, int n,
+                               int64_t *splits) {
+  int part[LCL_MAX_GROUP];
+  lcl_node *some[LCL_MAX_GROUP];
+  lcl_fused first = {
+    .lw = lw, .caps = lcl__lower_caps(lw), .space = *space, .launch = LCL_FIRST_LAUNCH, .part = part
+  };
+  lcl_fused second = first;
+  lcl_status st = lcl__fused_collect(&first, some, select_nodes(space, nodes, n, false, some));
+  if (st == LCL_OK) st = emit_parts(&first, part, splits);
+  if (st == LCL_OK && *splits) {
+    second.launch = LCL_SECOND_LAUNCH;
+    second.space = space_of_parts(space, *splits);
+    st = lcl__fused_collect(&second, some, select_nodes(space, nodes, n, true, some));
+    if (st == LCL_OK) st = emit_whole(&second);
+  }
+  lcl__str_free(&first.src);
+  lcl__str_free(&second.src);
+  return st;
 }
 
 lcl_status lcl__lower_reduce_group(lcl_lower *lw, const lcl_space *space, lcl_node *const *nodes,
                                    int n) {
-  lcl_fused f = { .lw = lw, .caps = lcl__lower_caps(lw), .space = *space };
+  const lcl_caps *caps = lcl__lower_caps(lw);
+  const int64_t count = lcl_shape_count(space->shape);
+  int64_t splits = 0;
+  lcl_fused f = { .lw = lw, .caps = caps, .space = *space };
+  if (count > INT32_MAX) return lcl__fail(LCL_ERR_UNSUPPORTED, "more than 2^31 elements");
   lcl_status st = lcl__fused_collect(&f, nodes, n);
-  if (st == LCL_OK) {
-    lcl__fused_merge(&f);
-    st = emit_reduce(&f);
+  if (st == LCL_OK && count == 0)
+    st = emit_nothing(&f);
+  else if (st == LCL_OK) {
+    const bool whole = f.n_pass > 1 || (is_deep(&f) && lcl__whole_results(caps, space));
+    if (!whole) st = lower_in_two(lw, space, nodes, n, &splits);
+    if (st == LCL_OK && !splits) st = emit_whole(&f);
   }
   lcl__str_free(&f.src);
   return st;

@@ -12,6 +12,7 @@ typedef struct lcl_external {
   lcl_tensor *tensor;
   lcl_arg arg;
   int64_t offset, stride[LCL_MAX_RANK];
+  int64_t from[LCL_MAX_RANK], to[LCL_MAX_RANK]; /* where it has elements; it is 0 elsewhere */
   bool per_result; /* the same for all elements of a result: read once */
 } lcl_external;
 
@@ -27,7 +28,7 @@ typedef struct lcl_member {
   lcl_node *node;
   lcl_operand in[3];
   int number; /* the parameter of its operation, or of a reduction its factor; -1: none */
-  bool reduces, per_result;
+  bool reduces, shows, per_result; /* shows: what it reads, as it is */
   int pass;   /* over the space: of an element the first that knows it, of a result the one after
                  which   it is known, -1 before the first */
   int output; /* y<output>; -1: nothing outside reads it */
@@ -50,12 +51,15 @@ typedef struct lcl_fused {
   int n_member;
   int n_pass;
   int *output; /* members */
-  int *part;   /* per output: where partial results go instead, a scratch slot + 1; 0: nowhere */
   int n_output;
+  /* Whether reductions make partial results, or read those that they made in the first launch. */
+  enum { LCL_ONLY_LAUNCH, LCL_FIRST_LAUNCH, LCL_SECOND_LAUNCH } launch;
+  const int *part; /* ... scratch slots of those, by reductions */
   lcl_str src;
 } lcl_fused;
 
-/* Finds operands, members and results. */
+/* Finds operands, members and results. In a second launch, nodes are reductions and what follows
+ * from them, and the space has one reduced axis that is longer than 1: splits. */
 lcl_status lcl__fused_collect(lcl_fused *f, lcl_node *const *nodes, int n);
 /* Merges neighbouring dimensions that every operand walks as one. */
 void lcl__fused_merge(lcl_fused *f);
@@ -66,8 +70,9 @@ lcl_status lcl__fused_name(lcl_fused *f, const char *what, char name[40]);
 void lcl__fused_arguments(lcl_fused *f);
 void lcl__fused_parameters(lcl_fused *f);
 /* b<e>: where operand e is for the outer index in `index`, over the dimensions below `upto`: all
- * (want_reduced < 0); or the kept ones (0: a<e>); or the reduced ones (1) on top of those. at: the
- * same for results of the space's shape. */
+ * (want_reduced < 0); or the kept ones (0: a<e>); or the reduced ones (1) on top of those. bq: the
+ * same for results of the space's shape. in_b<e>: whether an operand that is 0 elsewhere has
+ * elements there. */
 void lcl__fused_bases(lcl_fused *f, const char *index, int upto, int want_reduced);
 /* What a pass computes for an element: loads at the current position as T, v: vector width, 1 for
  * the scalar form; then the members' expressions. */

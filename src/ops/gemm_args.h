@@ -52,6 +52,16 @@ patches lcl__gemm_patches_of(lcl_lower *lw, const lcl_patches *x);
 /* cl: channels a pixel of the channels-last copy, or 0. All zero for a matrix. */
 lcl_arg lcl__gemm_patches_arg(lcl_lower *lw, const lcl_gemm *g, int64_t cl);
 
+/* gemm_tiled.c: the tile that is expected to be fastest, with at most `most` parts of k; whether
+ * parameters name a tile that the device has room for. */
+void lcl__gemm_tiled_choose(const lcl_caps *caps, const lcl_gemm *g, int most,
+                            lcl_kernel_params *p);
+bool lcl__gemm_tiled_fits(const lcl_caps *caps, const lcl_kernel_params *p);
+/* gemm_tiled.c: n GEMMs in one launch, which differ as the struct gemm_phases says; g is one with
+ * the most columns and rounds. */
+lcl_status lcl__gemm_tiled_phases(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_params *p,
+                                  lcl_arg phases, int64_t n);
+
 /* gemm_packed.c: A in panels of mr rows, each k-th column of a panel one vector, batches `batch`
  * and panels `pitch` vectors apart, as scratch `packed`. */
 lcl_status lcl__gemm_pack_a(lcl_lower *lw, const lcl_gemm *g, int vec, int packed, int64_t mr,

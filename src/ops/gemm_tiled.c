@@ -101,13 +101,15 @@ static void choose_for_cpu(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_p
     p->split_k = (int)LCL_MIN(lcl__ceil_div(2 * units, groups), g->k / 512);
 }
 
-static void choose(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_params *p) {
+void lcl__gemm_tiled_choose(const lcl_caps *caps, const lcl_gemm *g, int most,
+                            lcl_kernel_params *p) {
   static const int splits[] = { 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128 };
   enum { FEWEST = 8 /* rounds of a part */ };
   double best = 0;
   p->split_k = 1;
   if (caps->local_is_global || caps->type & CL_DEVICE_TYPE_CPU) {
     choose_for_cpu(caps, g, p);
+    p->split_k = LCL_MIN(p->split_k, most);
     return;
   }
   p->tile_m = p->tile_n = 32;
@@ -115,7 +117,7 @@ static void choose(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_params *p
   for (size_t i = 0; i < LCL_COUNT(tiles); i++) {
     const tile t = tiles[i];
     if (!fits(caps, t) || (caps->unit_lanes < 64 && !fits_narrow(t))) continue;
-    for (size_t s = 0; s < LCL_COUNT(splits); s++) {
+    for (size_t s = 0; s < LCL_COUNT(splits) && splits[s] <= most; s++) {
       if (splits[s] > 1 && rounds_of(g, depth_of(t)) < FEWEST * splits[s]) break;
       const double c = cycles(caps, g, t, splits[s]);
       if (best > 0 && c >= best) continue;
@@ -126,18 +128,26 @@ static void choose(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_params *p
   }
 }
 
+static void choose(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_params *p) {
+  lcl__gemm_tiled_choose(caps, g, 128, p);
+}
+
+bool lcl__gemm_tiled_fits(const lcl_caps *caps, const lcl_kernel_params *p) {
+  return fits(caps, (tile) { p->tile_m, p->tile_n, p->vectors });
+}
+
 static bool legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_kernel_params *p) {
-  return fits(caps, (tile) { p->tile_m, p->tile_n, p->vectors }) && p->split_k >= 1 &&
-         p->split_k <= LCL_MAX(g->k, 1);
+  return lcl__gemm_tiled_fits(caps, p) && p->split_k >= 1 && p->split_k <= LCL_MAX(g->k, 1);
 }
 
 /* ---- launches ---- */
 
-static void write_options(const lcl_gemm *g, tile t, bool final, char options[160]) {
+static void write_options(const lcl_gemm *g, tile t, bool final, bool phases, char options[160]) {
   const bool smooth = final && (g->act == LCL_ACT_SIGMOID || g->act == LCL_ACT_TANH);
-  const int n = snprintf(options, 160, "-DSOURCE=%d -DTILE_M=%d -DTILE_N=%d -DVECTORS=%d%s%s%s",
+  const int n = snprintf(options, 160, "-DSOURCE=%d -DTILE_M=%d -DTILE_N=%d -DVECTORS=%d%s%s%s%s",
                          (int)g->source, t.m, t.n, t.vectors, lcl__gemm_half_option(g),
-                         final ? lcl__gemm_half_c_option(g) : "", smooth ? " -DSMOOTH=1" : "");
+                         final ? lcl__gemm_half_c_option(g) : "", smooth ? " -DSMOOTH=1" : "",
+                         phases ? " -DPHASES=1" : "");
   if (g->source == LCL_GEMM_MATRIX)
     snprintf(options + n, 160 - (size_t)n, " -DA_BY_K=%d -DB_BY_K=%d", g->a_s1 == 1, g->csb != 1);
 }
@@ -161,32 +171,50 @@ static lcl_arg c_arg(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_target *t)
   return lcl__gemm_c_arg(lw, t->part < 0 ? g : &dense, t);
 }
 
-static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_params *p) {
+static lcl_status emit(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_params *p,
+                       const lcl_arg *phases, int64_t n_phases) {
   const lcl_patches *x = &g->patches;
   const tile t = { p->tile_m, p->tile_n, p->vectors };
   const int64_t rounds = LCL_MAX(rounds_of(g, depth_of(t)), 1),
-                wanted = LCL_MIN(lcl__gemm_splits(g, p->split_k, 128), rounds);
+                wanted = phases ? 1 : LCL_MIN(lcl__gemm_splits(g, p->split_k, 128), rounds);
   const int splits = (int)lcl__ceil_div(rounds, lcl__ceil_div(rounds, wanted));
   const lcl_gemm_target to = lcl__gemm_choose_target(lw, g, splits, 0);
   char options[160], label[128];
-  write_options(g, t, to.part < 0, options);
+  write_options(g, t, to.part < 0, phases, options);
   snprintf(label, sizeof label, "%s tiled", g->label);
+  const lcl_arg args[] = { g->a,
+                           g->b,
+                           to.c,
+                           g->bias_kind && to.part < 0 ? g->bias : g->a,
+                           sizes_arg(lw, g, rounds, splits),
+                           lcl__gemm_a_arg(lw, g),
+                           lcl__gemm_b_arg(lw, g, x->channels * x->h * x->w),
+                           c_arg(lw, g, &to),
+                           lcl__gemm_patches_arg(lw, g, 0),
+                           phases ? *phases : g->a };
   LCL_TRY(lcl__emit(
-      lw,
-      &(lcl_launch) { .label = label,
-                      .source = { .file = "gemm_tiled.cl", .options = options },
-                      .kernel = "gemm_tiled",
-                      LCL_ARGS(g->a, g->b, to.c, g->bias_kind && to.part < 0 ? g->bias : g->a,
-                               sizes_arg(lw, g, rounds, splits), lcl__gemm_a_arg(lw, g),
-                               lcl__gemm_b_arg(lw, g, x->channels * x->h * x->w), c_arg(lw, g, &to),
-                               lcl__gemm_patches_arg(lw, g, 0)),
-                      .dims = 3,
-                      .global = { (size_t)(lcl__ceil_div(g->n, t.n) * items_of(t)),
-                                  (size_t)lcl__ceil_div(g->m, t.m), (size_t)(g->batch * splits) },
-                      .local = { (size_t)items_of(t), 1, 1 },
-                      .flops = g->flops,
-                      .bytes = lcl__gemm_bytes(g) }));
+      lw, &(lcl_launch) { .label = label,
+                          .source = { .file = "gemm_tiled.cl", .options = options },
+                          .kernel = "gemm_tiled",
+                          .args = args,
+                          .n_args = (int)LCL_COUNT(args) - !phases,
+                          .dims = 3,
+                          .global = { (size_t)(lcl__ceil_div(g->n, t.n) * items_of(t)),
+                                      (size_t)lcl__ceil_div(g->m, t.m),
+                                      (size_t)(g->batch * splits * LCL_MAX(n_phases, 1)) },
+                          .local = { (size_t)items_of(t), 1, 1 },
+                          .flops = g->flops,
+                          .bytes = lcl__gemm_bytes(g) }));
   return to.part < 0 ? LCL_OK : lcl__gemm_sum_parts(lw, g, splits, to.part, to.ldc, 0);
+}
+
+static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_params *p) {
+  return emit(lw, g, p, NULL, 0);
+}
+
+lcl_status lcl__gemm_tiled_phases(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_params *p,
+                                  lcl_arg phases, int64_t n) {
+  return emit(lw, g, p, &phases, n);
 }
 
 static const lcl_kernel_param params[] = { LCL_KERNEL_PARAM(split_k, 1, 2, 3, 4, 6, 8, 16, 32),

@@ -149,7 +149,7 @@ static const lcl_op op_map = { .name = "map",
 /* ---- building ---- */
 
 /* Constant folding of what gradients produce: scale and neg and the four rules of arithmetic on
- * scalars. */
+ * scalars and views of them. */
 static bool fold(lcl_map_code code, float p, float a, float b, float *out) {
   switch (code) {
   case LCL_MAP_COPY: *out = a; return true;
@@ -171,9 +171,12 @@ static lcl_tensor *map_node(lcl_map_code code, lcl_tensor *const *in, float p, l
   lcl_graph *g = lcl_tensor_graph(in[0]);
   float a, b = 0, v;
   int n = lcl__map_arity(code);
-  bool known = lcl__const_value(in[0], &a) && (n < 2 || lcl__const_value(in[1], &b)) && n < 3 &&
-               dtype == LCL_F32;
-  if (known && fold(code, p, a, b, &v)) return lcl_const(g, v);
+  lcl_shape shape = in[0]->shape;
+  bool known = n < 3 && dtype == LCL_F32 && lcl__const_value(lcl__view_source(in[0]), &a);
+  if (n == 2)
+    known = known && lcl__const_value(lcl__view_source(in[1]), &b) &&
+            lcl__broadcast_shape(shape, in[1]->shape, &shape);
+  if (known && fold(code, p, a, b, &v)) return lcl_broadcast(lcl_const(g, v), shape);
   lcl_map_attr attr = { code, p, dtype };
   return lcl__node_new(g, &op_map, in, n, &attr, 1);
 }

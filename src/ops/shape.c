@@ -326,7 +326,7 @@ static lcl_status fill_zero(lcl_lower *lw, lcl_tensor *t) {
   return lcl__emit_fill(lw, lcl__out(lw, t), 0, bytes);
 }
 
-static lcl_status lower_pad(lcl_lower *lw, lcl_node *node) {
+static lcl_status copy_pad(lcl_lower *lw, lcl_node *node) {
   const lcl_slice_attr *a = node->attr;
   lcl_view to = { 0 };
   LCL_TRY(fill_zero(lw, &node->out[0]));
@@ -347,7 +347,17 @@ static const lcl_op op_pad = { .name = "pad",
                                .attr_size = sizeof(lcl_slice_attr),
                                .infer = infer_pad,
                                .grad = grad_pad,
-                               .lower = lower_pad };
+                               .fusion = LCL_FUSE_MAP,
+                               .lower_group = lcl__lower_map_group,
+                               .flags = LCL_OP_SHIFTED };
+
+/* What generated kernels can't do: they have integers as floats, and read an element that exists.
+ */
+static const lcl_op op_pad_copy = { .name = "pad",
+                                    .attr_size = sizeof(lcl_slice_attr),
+                                    .infer = infer_pad,
+                                    .grad = grad_pad,
+                                    .lower = copy_pad };
 
 lcl_tensor *lcl_pad(lcl_tensor *x, const int64_t *before, const int64_t *after) {
   LCL_NEED_TENSORS(x);
@@ -361,7 +371,10 @@ lcl_tensor *lcl_pad(lcl_tensor *x, const int64_t *before, const int64_t *after) 
     attr.stop[i] = after[i];
     any |= before[i] || after[i];
   }
-  return any ? lcl__node_new(lcl_tensor_graph(x), &op_pad, LCL_IN(x), &attr, 1) : x;
+  const bool copied = x->dtype == LCL_I32 || lcl_shape_count(x->shape) == 0;
+  return any ? lcl__node_new(lcl_tensor_graph(x), copied ? &op_pad_copy : &op_pad, LCL_IN(x), &attr,
+                             1)
+             : x;
 }
 
 static lcl_status infer_concat(lcl_node *node) {

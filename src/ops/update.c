@@ -11,11 +11,50 @@
 #include "ops/packed.h"
 #include "ops/ranks.h"
 
+/* ---- runs: variables that lie next to each other ---- */
+
+typedef struct run {
+  int first, last; /* of the variables */
+  size_t offset, bytes;
+} run;
+
+/* The run that begins with variable `first` (the padding between them is zero and stays so). */
+static run next_run(lcl_var *const *vars, int n, int first, size_t align) {
+  run r = { first, first, vars[first]->offset, vars[first]->bytes };
+  while (r.last + 1 < n) {
+    const lcl_var *a = vars[r.last], *b = vars[r.last + 1];
+    if (a->segment != b->segment ||
+        b->offset != a->offset + lcl__round_up(LCL_MAX(a->bytes, 1), align))
+      break;
+    r.bytes = b->offset + b->bytes - r.offset;
+    r.last++;
+  }
+  return r;
+}
+
+static lcl_arg var_arg(lcl_lower *lw, const lcl_var *v, int access) {
+  return lcl__slot_arg(lw, lcl__buffer_slot(lw, v->buffer, v->bytes), access);
+}
+
+static lcl_arg run_arg(lcl_lower *lw, const lcl_segment *home, run r, int access) {
+  const int whole = lcl__buffer_slot(lw, home->buffer, home->bytes);
+  return lcl__slot_arg(lw, lcl__slot_part(lw, whole, r.offset, r.bytes), access);
+}
+
 /* ---- assignment and moving averages ---- */
 
-typedef struct ema_attr {
-  float decay;
-} ema_attr;
+/* Of assignments between which no other update was made, those of a run are one copy of a flat
+ * buffer that mirrors it, into which their values are computed. The first does it for all. */
+typedef struct assign_attr {
+  /* While lowering: slots of the run's flat buffer (-1: the run has no other variable) and of the
+   * value's part of it, and whether the value is computed straight into that. */
+  int32_t flat, part, placed;
+} assign_attr;
+typedef struct assignments {
+  int n;
+  lcl_node **nodes; /* in the order in which the variables lie */
+  lcl_var **vars;
+} assignments;
 
 static lcl_status infer_assign(lcl_node *node) {
   char a[96], b[96];
@@ -31,53 +70,104 @@ static lcl_status infer_assign(lcl_node *node) {
   return LCL_OK;
 }
 
-static size_t bytes_of(const lcl_tensor *t) {
-  return (size_t)lcl_shape_count(t->shape) * lcl_dtype_size(t->dtype);
+/* The update before or after the node (step: -1 or 1), if that is an assignment too. */
+static lcl_node *neighbour(const lcl_node *node, int step) {
+  const int n = lcl__graph_node_count(node->graph);
+  for (int i = node->id + step; i >= 0 && i < n; i += step) {
+    lcl_node *other = lcl__graph_node(node->graph, i);
+    if (other->op->flags & LCL_OP_UPDATE) return other->op == node->op ? other : NULL;
+  }
+  return NULL;
+}
+
+static bool lies_before(const lcl_var *a, const lcl_var *b) {
+  return a->segment != b->segment ? a->segment < b->segment : a->offset < b->offset;
+}
+
+/* Those that begin with the first, sorted; of one variable in order of creation. */
+static lcl_status find_assignments(lcl_lower *lw, lcl_node *first, assignments *all) {
+  lcl_arena *arena = lcl__lower_arena(lw);
+  size_t n = 0;
+  for (const lcl_node *node = first; node; node = neighbour(node, 1)) n++;
+  all->n = 0;
+  all->nodes = lcl__arena_alloc(arena, n * sizeof *all->nodes);
+  all->vars = lcl__arena_alloc(arena, n * sizeof *all->vars);
+  if (!all->nodes || !all->vars) return LCL_ERR_HOST_MEMORY;
+  for (lcl_node *node = first; node; node = neighbour(node, 1)) {
+    lcl_var *v = lcl__tensor_var(node->in[0]);
+    int at = all->n++;
+    for (; at > 0 && lies_before(v, all->vars[at - 1]); at--) {
+      all->nodes[at] = all->nodes[at - 1];
+      all->vars[at] = all->vars[at - 1];
+    }
+    all->nodes[at] = node;
+    all->vars[at] = v;
+  }
+  return LCL_OK;
+}
+
+static lcl_status prepare_assign(lcl_lower *lw, lcl_node *node) {
+  assignments all = { 0 };
+  if (neighbour(node, -1)) return LCL_OK;
+  LCL_TRY(find_assignments(lw, node, &all));
+  for (int i = 0; i < all.n;) {
+    const run r = next_run(all.vars, all.n, i, lcl__lower_caps(lw)->base_align);
+    const bool single = r.last == r.first;
+    const int flat = single ? -1 : lcl__persistent(lw, r.bytes, LCL_IN_DEVICE_MEMORY);
+    if (!single && flat < 0) return LCL_ERR_DEVICE_MEMORY;
+    for (; i <= r.last; i++) {
+      const lcl_var *v = all.vars[i];
+      assign_attr *a = all.nodes[i]->attr;
+      *a = (assign_attr) { .flat = flat };
+      if (single) continue;
+      a->part = lcl__slot_part(lw, flat, v->offset - r.offset, v->bytes);
+      a->placed = lcl__place(lw, all.nodes[i]->in[1], a->part);
+    }
+  }
+  return LCL_OK;
+}
+
+static lcl_status lower_run(lcl_lower *lw, const assignments *all, run r) {
+  const lcl_segment *home = lcl__store_segment(lcl__graph_store(all->nodes[r.first]->graph),
+                                               all->vars[r.first]->segment);
+  lcl_arg from = { 0 };
+  for (int i = r.first; i <= r.last; i++) {
+    const assign_attr *a = all->nodes[i]->attr;
+    if (a->flat >= 0 && !a->placed)
+      LCL_TRY(lcl__emit_copy(lw, lcl__in(lw, all->nodes[i]->in[1]),
+                             lcl__slot_arg(lw, a->part, LCL_WRITE), all->vars[i]->bytes));
+    from = a->flat >= 0 ? lcl__slot_arg(lw, a->flat, LCL_READ) : lcl__in(lw, all->nodes[i]->in[1]);
+  }
+  return lcl__emit_copy(lw, from, run_arg(lw, home, r, LCL_WRITE), r.bytes);
 }
 
 static lcl_status lower_assign(lcl_lower *lw, lcl_node *node) {
-  return lcl__emit_copy(lw, lcl__in(lw, node->in[1]), lcl__var_arg(lw, node->in[0], LCL_WRITE),
-                        bytes_of(node->in[0]));
-}
-
-/* Elements a work-item walks: a few large work-items for packed kernels, else one element each. */
-static int64_t per_item(const lcl_caps *caps, int64_t n) {
-  const int64_t share = lcl__share(caps, n, 4096);
-  return caps->packed ? (int64_t)lcl__round_up((size_t)share, 16) : share;
-}
-
-static lcl_status lower_ema(lcl_lower *lw, lcl_node *node) {
-  int64_t n = lcl_shape_count(node->in[0]->shape), per = per_item(lcl__lower_caps(lw), n);
-  if (node->in[0]->dtype != LCL_F32) return lcl__fail(LCL_ERR_TYPE, "a moving average is f32");
-  return lcl__emit(lw, &(lcl_launch) { .label = "moving average",
-                                       .source = { .file = "update.cl" },
-                                       .kernel = "ema",
-                                       LCL_ARGS(lcl__var_arg(lw, node->in[0], LCL_READ_WRITE),
-                                                lcl__in(lw, node->in[1]),
-                                                lcl__f32(((const ema_attr *)node->attr)->decay),
-                                                lcl__i32(n), lcl__i32(per)),
-                                       .dims = 1,
-                                       .global = { (size_t)((n + per - 1) / per) },
-                                       .flops = 3.0 * (double)n,
-                                       .bytes = 12.0 * (double)n });
+  assignments all = { 0 };
+  if (neighbour(node, -1)) return LCL_OK;
+  LCL_TRY(find_assignments(lw, node, &all));
+  for (int i = 0; i < all.n;) {
+    const run r = next_run(all.vars, all.n, i, lcl__lower_caps(lw)->base_align);
+    LCL_TRY(lower_run(lw, &all, r));
+    i = r.last + 1;
+  }
+  return LCL_OK;
 }
 
 static const lcl_op op_assign = { .name = "assign",
+                                  .attr_size = sizeof(assign_attr),
                                   .infer = infer_assign,
+                                  .prepare = prepare_assign,
                                   .lower = lower_assign,
                                   .flags = LCL_OP_UPDATE | LCL_OP_TARGET };
-static const lcl_op op_ema = { .name = "ema",
-                               .attr_size = sizeof(ema_attr),
-                               .infer = infer_assign,
-                               .lower = lower_ema,
-                               .flags = LCL_OP_UPDATE | LCL_OP_TARGET };
 
 void lcl_assign(lcl_tensor *var, lcl_tensor *value) {
-  lcl__node_new(lcl_tensor_graph(var), &op_assign, LCL_IN(var, value), NULL, 1);
+  lcl__node_new(lcl_tensor_graph(var), &op_assign, LCL_IN(var, value), &(assign_attr) { 0 }, 1);
 }
 
 void lcl_ema(lcl_tensor *var, lcl_tensor *value, float decay) {
-  lcl__node_new(lcl_tensor_graph(var), &op_ema, LCL_IN(var, value), &(ema_attr) { decay }, 1);
+  const bool alike = var && value && lcl_shape_equal(var->shape, value->shape) &&
+                     var->dtype == LCL_F32 && value->dtype == LCL_F32;
+  lcl_assign(var, alike ? lcl_add(lcl_scale(var, decay), lcl_scale(value, 1 - decay)) : value);
 }
 
 /* ---- optimisers ---- */
@@ -158,27 +248,10 @@ static lcl_status prepare_optimiser(lcl_lower *lw, lcl_node *node) {
   return LCL_OK;
 }
 
-typedef struct run {
-  int first, last; /* parameters */
-  size_t offset, bytes;
-} run;
-
-/* A run: parameters that lie next to each other (the padding between them is zero and stays so). */
-static run next_run(const optimiser *o, int first, size_t align) {
-  run r = { first, first, o->params[first]->offset, o->params[first]->bytes };
-  while (r.last + 1 < o->n) {
-    const lcl_var *a = o->params[r.last], *b = o->params[r.last + 1];
-    if (a->segment != b->segment ||
-        b->offset != a->offset + lcl__round_up(LCL_MAX(a->bytes, 1), align))
-      break;
-    r.bytes = b->offset + b->bytes - r.offset;
-    r.last++;
-  }
-  return r;
-}
-
-static lcl_arg var_arg(lcl_lower *lw, const lcl_var *v, int access) {
-  return lcl__slot_arg(lw, lcl__buffer_slot(lw, v->buffer, v->bytes), access);
+/* Elements a work-item walks: a few large work-items for packed kernels, else one element each. */
+static int64_t per_item(const lcl_caps *caps, int64_t n) {
+  const int64_t share = lcl__share(caps, n, 4096);
+  return caps->packed ? (int64_t)lcl__round_up((size_t)share, 16) : share;
 }
 
 static lcl_status emit_step(lcl_lower *lw, lcl_node *node, const optimiser *o, run r, lcl_arg scale,
@@ -192,8 +265,7 @@ static lcl_status emit_step(lcl_lower *lw, lcl_node *node, const optimiser *o, r
                     d->beta1,      d->beta2,        d->eps, d->damping };
   lcl_arg args[12];
   int k = 0;
-  int whole = lcl__buffer_slot(lw, home->buffer, home->bytes);
-  args[k++] = lcl__slot_arg(lw, lcl__slot_part(lw, whole, r.offset, r.bytes), LCL_READ_WRITE);
+  args[k++] = run_arg(lw, home, r, LCL_READ_WRITE);
   args[k++] = lcl__slot_arg(lw, lcl__slot_part(lw, o->mean[r.first], r.offset, r.bytes), LCL_READ);
   args[k++] = lcl__in(lw, node->in[0]);
   args[k++] = scale;
@@ -204,9 +276,7 @@ static lcl_status emit_step(lcl_lower *lw, lcl_node *node, const optimiser *o, r
   for (int i = 0; i < 2 && rules[d->kind].slots[i]; i++) {
     const lcl_segment *s = lcl__store_slot_segment(store, segment, rules[d->kind].slots[i]);
     if (!s) return lcl__fail(LCL_ERR_ARGUMENT, "internal: no slot %s", rules[d->kind].slots[i]);
-    args[k++] = lcl__slot_arg(
-        lw, lcl__slot_part(lw, lcl__buffer_slot(lw, s->buffer, s->bytes), r.offset, r.bytes),
-        LCL_READ_WRITE);
+    args[k++] = run_arg(lw, s, r, LCL_READ_WRITE);
   }
   if (d->kind == LCL_ADAM) args[k++] = correction;
   if (rules[d->kind].flag)
@@ -235,7 +305,7 @@ static lcl_status emit_scale(lcl_lower *lw, lcl_node *node, const optimiser *o, 
   int n_runs = 0, at = 0;
   int64_t longest = 0;
   for (int i = 0; i < o->n; n_runs++) {
-    run r = next_run(o, i, align);
+    run r = next_run(o->params, o->n, i, align);
     longest = LCL_MAX(longest, (int64_t)(r.bytes / 4));
     i = r.last + 1;
   }
@@ -246,7 +316,7 @@ static lcl_status emit_scale(lcl_lower *lw, lcl_node *node, const optimiser *o, 
   int part = lcl__scratch(lw, (size_t)n_runs * stride), factor = lcl__scratch(lw, 4);
   LCL_TRY(lcl__emit_fill(lw, lcl__scratch_arg(lw, part, LCL_WRITE), 0, (size_t)n_runs * stride));
   for (int i = 0; i < o->n; at++) {
-    run r = next_run(o, i, align);
+    run r = next_run(o->params, o->n, i, align);
     int64_t n = (int64_t)(r.bytes / 4), per = (n + parts - 1) / parts;
     lcl_arg sums = lcl__slot_arg(
         lw, lcl__slot_part(lw, part, (size_t)at * stride, (size_t)parts * 4), LCL_WRITE);
@@ -395,7 +465,7 @@ static lcl_status lower_optimiser(lcl_lower *lw, lcl_node *node) {
     LCL_TRY(emit_count(lw, o, scale, correction));
   }
   for (int i = 0; i < o->n;) {
-    run r = next_run(o, i, align);
+    run r = next_run(o->params, o->n, i, align);
     LCL_TRY(emit_step(lw, node, o, r, scale, correction));
     i = r.last + 1;
   }

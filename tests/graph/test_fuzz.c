@@ -115,6 +115,26 @@ static value moved(value x) {
   return y;
 }
 
+/* A part of x along one axis at another place, zeros around it: the shape of x. */
+static value padded(value x) {
+  lcl_shape s = lcl_tensor_shape(x.t);
+  int a = (int)draw((uint32_t)s.rank);
+  int64_t start = draw((uint32_t)s.dim[a]), n = 1 + draw((uint32_t)(s.dim[a] - start)),
+          to = draw((uint32_t)(s.dim[a] - n + 1));
+  int64_t before[LCL_MAX_RANK] = { 0 }, after[LCL_MAX_RANK] = { 0 };
+  before[a] = to;
+  after[a] = s.dim[a] - n - to;
+  value y = make(lcl_pad(lcl_slice_axis(x.t, a, start, start + n), before, after));
+  for (int64_t i = 0; i < y.n; i++) {
+    int64_t at[LCL_MAX_RANK];
+    coordinates(s, i, at);
+    const bool inside = at[a] >= to && at[a] < to + n;
+    at[a] += start - to;
+    y.v[i] = inside ? x.v[element(s, at)] : 0;
+  }
+  return y;
+}
+
 static bool fits(lcl_shape a, lcl_shape b) {
   if (a.rank != b.rank) return false;
   for (int i = 0; i < a.rank; i++)
@@ -155,7 +175,7 @@ static void one_graph(uint32_t seed) {
   int n = 1;
   while (n < MOST) {
     value a = v[draw((uint32_t)n)], b = v[draw((uint32_t)n)];
-    uint32_t kind = draw(10);
+    uint32_t kind = draw(11);
     if (kind < 3)
       v[n++] = unary(a);
     else if (kind < 7 && fits(lcl_tensor_shape(a.t), lcl_tensor_shape(b.t)))
@@ -164,6 +184,8 @@ static void one_graph(uint32_t seed) {
       v[n++] = reduced(a);
     else if (kind == 9)
       v[n++] = moved(a);
+    else if (kind == 10)
+      v[n++] = padded(a);
   }
   /* Fetch some of the last ones only, so that the others are free to vanish into their consumers.
    */

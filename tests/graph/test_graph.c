@@ -436,6 +436,56 @@ static void reduces_views(void **state) {
   end(w);
 }
 
+/* Arithmetic of scalar constants is done once, whatever shape they are given. */
+static void constant_shapes(void **state) {
+  (void)state;
+  float got[6];
+  world w = begin();
+  lcl_tensor *two = lcl_reshape(lcl_const(w.g, 2), LCL_SHAPE(1, 1)),
+             *three = lcl_broadcast(lcl_const(w.g, 3), LCL_SHAPE(2, 3));
+  lcl_tensor *y = lcl_neg(lcl_mul(two, three));
+  const lcl_shape s = lcl_tensor_shape(y);
+  assert_true(s.rank == 2 && s.dim[0] == 2 && s.dim[1] == 3);
+  run_one(w.g, y, NULL, 0, got, 6);
+  for (int i = 0; i < 6; i++) near(got[i], -6, 0);
+  end(w);
+}
+
+/* Where results are summed in parts, the second launch makes what follows from them too. */
+static void follows_from_parts(void **state) {
+  (void)state;
+  enum { N = 240000 };
+  static float x[N];
+  float got[3], again[3];
+  fill(x, N, 29);
+  world w = begin();
+  lcl_tensor *t = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(4, 3, N / 12));
+  lcl_tensor *v = lcl_param(w.g, "v", LCL_SHAPE(3, 1), (lcl_init) { .kind = LCL_INIT_UNIFORM });
+  lcl_tensor *columns = lcl_reshape(t, LCL_SHAPE(N / 3, 3));
+  const unsigned outer = LCL_AXIS(0) | LCL_AXIS(2);
+  lcl_tensor *mean = lcl_mean(lcl_square(t), outer, true), *most = lcl_max(t, outer, true);
+  lcl_tensor *const ys[] = {
+    lcl_rsqrt(lcl_add(lcl_sub(lcl_scale(mean, 2), lcl_square(v)), most)),
+    lcl_sqrt(lcl_shift(lcl_mean(lcl_square(t), LCL_ALL_AXES, false), 1)),
+    lcl_exp(lcl_neg(lcl_mean(lcl_square(columns), LCL_AXIS(0), false))),
+  };
+  for (size_t c = 0; c < LCL_COUNT(ys); c++) {
+    const size_t n = (size_t)lcl_shape_count(lcl_tensor_shape(ys[c]));
+    for (int plain = 0; plain < 2; plain++) {
+      lcl_program *p;
+      ASSERT_OK(lcl_compile(
+          w.g, &(lcl_compile_desc) { .fetch = &ys[c], .n_fetch = 1, .no_fusion = plain }, &p));
+      if (!plain) assert_true(lcl_program_get_stats(p).launches <= 2);
+      ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
+      ASSERT_OK(lcl_run(p));
+      ASSERT_OK(lcl_fetch(p, "#0", plain ? again : got, n * sizeof(float)));
+      lcl_program_destroy(p);
+    }
+    for (size_t k = 0; k < n; k++) near(got[k], (double)again[k], 2e-6);
+  }
+  end(w);
+}
+
 /* Memory that is free on both sides of a tensor is not one piece: b lies between a and c, and is
  * read after the places of both were given back. */
 static void kept_between_free_places(void **state) {
@@ -715,6 +765,8 @@ int main(void) {
     cmocka_unit_test(fetched_on_the_way),
     cmocka_unit_test(follows_from_results),
     cmocka_unit_test(reduces_views),
+    cmocka_unit_test(follows_from_parts),
+    cmocka_unit_test(constant_shapes),
     cmocka_unit_test(kept_between_free_places),
     cmocka_unit_test(cast_on_the_way),
     cmocka_unit_test(part_of_narrower_numbers),

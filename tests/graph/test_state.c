@@ -363,11 +363,76 @@ static void without_updates(void **state) {
   lcl_store_destroy(store);
 }
 
+/* Variables that lie next to each other are assigned in one copy: also a value that lies elsewhere
+ * already, and where the order is not that of the variables; of two assignments the later counts.
+ */
+static void assigned_together(void **state) {
+  (void)state;
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_program *p;
+  const lcl_init one = { .kind = LCL_INIT_CONSTANT, .value = 1 };
+  float x[70], got[70];
+  for (int i = 0; i < 70; i++) x[i] = (float)i / 4;
+  for (int all = 0; all < 2; all++) {
+    ASSERT_OK(lcl_store_create(ctx, 1, &store));
+    ASSERT_OK(lcl_graph_create(store, "test", &g));
+    lcl_tensor *in = lcl_input(g, "x", LCL_F32, LCL_SHAPE(70));
+    lcl_tensor *a = lcl_state(g, "a", LCL_F32, LCL_SHAPE(5), one),
+               *b = lcl_state(g, "b", LCL_F32, LCL_SHAPE(3), one),
+               *c = lcl_state(g, "c", LCL_F32, LCL_SHAPE(70), one);
+    lcl_assign(c, lcl_scale(in, 2));
+    lcl_assign(b, lcl_shift(b, 6));
+    lcl_assign(a, all ? lcl_slice_axis(in, 0, 2, 7) : lcl_neg(a));
+    if (all) lcl_assign(b, lcl_scale(b, 3));
+    ASSERT_OK(lcl_compile(g, NULL, &p));
+    if (!all) assert_int_equal(lcl_program_get_stats(p).launches, 3 + 1);
+    ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
+    ASSERT_OK(lcl_run(p));
+    ASSERT_OK(lcl_store_read(store, "a", got, 5 * sizeof *got));
+    for (int i = 0; i < 5; i++) assert_true(got[i] == (all ? x[i + 2] : -1));
+    ASSERT_OK(lcl_store_read(store, "b", got, 3 * sizeof *got));
+    for (int i = 0; i < 3; i++) assert_true(got[i] == (all ? 3 : 7));
+    ASSERT_OK(lcl_store_read(store, "c", got, sizeof got));
+    for (int i = 0; i < 70; i++) assert_true(got[i] == 2 * x[i]);
+    lcl_program_destroy(p);
+    lcl_graph_destroy(g);
+    lcl_store_destroy(store);
+  }
+}
+
+/* Assignments and optimiser steps of one variable happen in the order of creation. */
+static void order_of_updates(void **state) {
+  (void)state;
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_program *p;
+  const lcl_init one = { .kind = LCL_INIT_CONSTANT, .value = 1 };
+  float before, after;
+  ASSERT_OK(lcl_store_create(ctx, 1, &store));
+  ASSERT_OK(lcl_graph_create(store, "test", &g));
+  lcl_tensor *u = lcl_param(g, "before", LCL_SHAPE(1), one),
+             *v = lcl_param(g, "after", LCL_SHAPE(1), one);
+  lcl_assign(u, lcl_scale(u, 10));
+  lcl_minimise(lcl_sum(lcl_add(lcl_scale(u, 2), lcl_scale(v, 3)), LCL_ALL_AXES, false),
+               &(lcl_optimiser_desc) { .kind = LCL_SGD, .rate = 1 });
+  lcl_assign(v, lcl_scale(v, 5));
+  ASSERT_OK(lcl_compile(g, NULL, &p));
+  ASSERT_OK(lcl_run(p));
+  ASSERT_OK(lcl_store_read(store, "before", &before, sizeof before));
+  ASSERT_OK(lcl_store_read(store, "after", &after, sizeof after));
+  assert_true(before == 10 - 2 && after == 5);
+  lcl_program_destroy(p);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(random_streams),        cmocka_unit_test(running_statistics),
     cmocka_unit_test(initial_values),        cmocka_unit_test(constants_and_counts),
-    cmocka_unit_test(fetched_inside_groups), cmocka_unit_test(without_updates)
+    cmocka_unit_test(fetched_inside_groups), cmocka_unit_test(without_updates),
+    cmocka_unit_test(assigned_together),     cmocka_unit_test(order_of_updates)
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
