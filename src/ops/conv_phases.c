@@ -11,16 +11,6 @@ static int64_t across(const lcl_conv_problem *p) {
   return LCL_MIN(p->a.stride[1], p->s.w);
 }
 
-static bool supported(const lcl_caps *caps, const lcl_conv_problem *p) {
-  return !caps->packed && down(p) * across(p) > 1;
-}
-
-static bool profitable(const lcl_caps *caps, const lcl_conv_problem *p) {
-  (void)caps;
-  (void)p;
-  return true;
-}
-
 /* A GEMM with as many columns and rounds as any phase has: what launches are made for. */
 static lcl_gemm largest(const lcl_conv_problem *p) {
   lcl_gemm most = lcl__conv_gemm_phase(p, 0, 0);
@@ -33,6 +23,16 @@ static lcl_gemm largest(const lcl_conv_problem *p) {
   most.n = n;
   most.flops = p->flops;
   return most;
+}
+
+static bool supported(const lcl_caps *caps, const lcl_conv_problem *p) {
+  return !caps->packed && down(p) * across(p) > 1 && largest(p).k > 0;
+}
+
+static bool profitable(const lcl_caps *caps, const lcl_conv_problem *p) {
+  (void)caps;
+  (void)p;
+  return true;
 }
 
 static void choose(const lcl_caps *caps, const lcl_conv_problem *p, lcl_kernel_params *params) {
