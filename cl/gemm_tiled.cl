@@ -273,6 +273,13 @@ static void store_run(global result *c, global const float *bias, int i0, int j,
   }
 }
 
+/* What differs from phase to phase begins as it is for all. */
+#if PHASES
+#define ALL(name) name##_all
+#else
+#define ALL(name) name
+#endif
+
 #if PHASES
 /* One dimension of a phase: its positions see taps first, first + step, ...; position q with tap
  * number t reads row q + start + t*move of the gradient (move is the same for all phases). */
@@ -318,8 +325,9 @@ static void enter_phase(int number, gemm_sizes *s, gemm_a *a, gemm_c *c, patches
  * phase*batch + z. */
 kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
 gemm_tiled(global const stored *restrict a, global const stored *restrict b,
-             global result *restrict c, global const float *restrict bias, gemm_sizes s, gemm_a la,
-             const gemm_b lb, gemm_c lc, patches g
+             global result *restrict c, global const float *restrict bias,
+             const gemm_sizes ALL(s), const gemm_a ALL(la), const gemm_b lb, const gemm_c ALL(lc),
+             const patches ALL(g)
 #if PHASES
              ,
              const gemm_phases phases
@@ -341,6 +349,10 @@ gemm_tiled(global const stored *restrict a, global const stored *restrict b,
 #if PHASES
   const int phase = get_group_id(2) / phases.batch, z = get_group_id(2) - phase * phases.batch,
             part = 0;
+  gemm_sizes s = s_all; /* each work-item its own: on PoCL a group shares its arguments */
+  gemm_a la = la_all;
+  gemm_c lc = lc_all;
+  patches g = g_all;
   enter_phase(phase, &s, &la, &lc, &g, phases);
   if (j0 >= s.n) return; /* of the whole group */
 #else
