@@ -128,6 +128,9 @@ def compile_all(compilers, target, used, records_by_program, cache):
             kernels = compilers.compile(program, target)
         except CompileError as e:
             return key, str(e)
+        absent = [name for name in used[key] if name not in kernels]
+        if absent and target != "spirv":
+            return key, "no %s in what the compiler wrote" % ", ".join(sorted(absent))
         fresh = place.with_suffix(".%d" % os.getpid())
         fresh.write_bytes(pickle.dumps(kernels))
         fresh.rename(place)
