@@ -3,19 +3,24 @@
  *   c[z,i,j] = act( sum_s part[s][z][i][col(j)] + bias )            z < batch, i < m, j < n
  *
  * part is dense, rows of `pitch`; c is as gemm_c says, with pixels of a grid gq x gr for columns
- * where gq > 0. A work-item does `chunk` consecutive elements.
+ * where gq > 0. A work-item does `chunk` consecutive runs of RUN elements.
  * With CHANNELS_LAST it is the filter gradient from channels-last images, without bias
  * and act: columns j = (ch,t) of taps*channels are at (t,ch) in part, t*cl + ch, and a work-item
  * does `chunk` runs of 8 channels.
  *
  * Tunables:
  *   CHANNELS_LAST  see above; cl is a multiple of 8
+ *   RUN            1, or 4, which then divides n and pitch
+ *   SMOOTH         RUN 4: 1: the activation may be the sigmoid or tanh
  *   HALF_C         1: c is stored in half precision
  */
-#include "args.h"
+#include "gemm_store.cl"
 
 #ifndef CHANNELS_LAST
 #define CHANNELS_LAST 0
+#endif
+#ifndef RUN
+#define RUN 1
 #endif
 
 /* sum = the parts at p, part_size apart, as a long sum (common.cl); LOAD reads a T. */
@@ -29,6 +34,7 @@
     LCL_SUM_JOIN(T, sum, lost, block)                                                              \
   }
 #define LOAD1(p) (*(p))
+#define LOAD4(p) (*(global const float4 *)(p))
 #define LOAD8(p) vload8(0, p)
 
 kernel void gemm_reduce(global const float *restrict part, global result *restrict c,
@@ -52,17 +58,26 @@ kernel void gemm_reduce(global const float *restrict part, global result *restri
     }
   }
 #else
-  const int end = min(batch * m * n, begin + chunk);
-  int row = begin / n, j = begin - row * n;
+  const int across = n / RUN, end = min(batch * m * across, begin + chunk);
+  int row = begin / across, j = (begin - row * across) * RUN;
   for (int e = begin; e < end; e++) {
     global const float *p = part + (size_t)row * pitch + j;
-    SUM_OF_PARTS(float, LOAD1, p)
     const int z = row / m;
-    const size_t line = lc.base + (size_t)z * lc.batch + (size_t)(row - z * m) * lc.ldc;
-    float s = sum;
-    if (lc.bias_kind) s += lc.bias_kind == 2 ? bias[row] : bias[j];
-    STORE(lcl_activate(s, lc.act, lc.slope), c, line + (gq ? gemm_column(j, lc, gq, gr) : j));
-    if (++j == n) j = 0, row++;
+    global result *first = c + lc.base + (size_t)z * lc.batch,
+                  *line = first + (size_t)(row - z * m) * lc.ldc;
+#if RUN == 4
+    columns x;
+    SUM_OF_PARTS(float4, LOAD4, p)
+    if (lc.bias_kind) sum += lc.bias_kind == 2 ? (float4)(bias[row]) : vload4(0, bias + j);
+    columns_at(&x, first, j, n, lc, gq, gr);
+    store_columns(line, &x, activate(sum, lc.act, lc.slope));
+#else
+    SUM_OF_PARTS(float, LOAD1, p)
+    if (lc.bias_kind) sum += lc.bias_kind == 2 ? bias[row] : bias[j];
+    STORE(lcl_activate(sum, lc.act, lc.slope), line, gq ? gemm_column(j, lc, gq, gr) : j);
+#endif
+    j += RUN;
+    if (j == n) j = 0, row++;
   }
 #endif
 }

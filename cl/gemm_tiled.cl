@@ -34,6 +34,8 @@
  *   VECTORS  vectors of 4 a work-item has in each direction: 1 or 2
  *   TK       depth of a round, a power of 2; local memory is 8*TK*(TILE_M + TILE_N + 8) bytes
  *   A_BY_K, B_BY_K  SOURCE 0: neighbours in memory are neighbours in k, else in i or j
+ *   A_WIDE, B_WIDE  1: runs of 4 neighbours begin at multiples of 4 floats and are all in or all
+ *            out of the operand, so that each is fetched at once
  *   SOURCE   see above
  *   SMOOTH   1: the activation may be the sigmoid or tanh
  *   PHASES   1: one launch has the GEMMs of all phases of a strided input gradient (SOURCE 1, no
@@ -42,7 +44,7 @@
  *   HALF     1: a and b are stored in half precision
  *   HALF_C   1: c is
  */
-#include "args.h"
+#include "gemm_store.cl"
 
 #ifndef TILE_M
 #define TILE_M 64
@@ -69,8 +71,11 @@
 #ifndef B_BY_K
 #define B_BY_K 0
 #endif
-#ifndef SMOOTH
-#define SMOOTH 0
+#ifndef A_WIDE
+#define A_WIDE 0
+#endif
+#ifndef B_WIDE
+#define B_WIDE 0
 #endif
 #ifndef PHASES
 #define PHASES 0
@@ -79,10 +84,10 @@
 #define UNROLL TK
 #endif
 
-#if defined(HALF_C) && HALF_C
-#define STORE4(v, p) vstorea_half4(v, 0, p)
+#if defined(HALF) && HALF
+#define STORED4(p) vload_half4(0, p)
 #else
-#define STORE4(v, p) (*(global float4 *)(p) = (v))
+#define STORED4(p) (*(global const float4 *)(p))
 #endif
 
 #define SIDE    (4 * VECTORS) /* of a work-item's block */
@@ -91,16 +96,24 @@
 #define ITEMS   (TILE_M * TILE_N / 16 / VECTORS / VECTORS)
 #define PITCH_M (TILE_M + 4) /* keeps columns in different banks, rows aligned to 16 bytes */
 #define PITCH_N (TILE_N + 4)
+#define BUFFER  (TK * (PITCH_M + PITCH_N))
 #define EACH_A  (TILE_M * TK / ITEMS) /* elements that a work-item fetches in a round */
 #define EACH_B  (TILE_N * TK / ITEMS)
+#define RUN_A   (A_WIDE && EACH_A % 4 == 0 ? 4 : 1) /* neighbours of them that it fetches at once */
+#define RUN_B   (B_WIDE && EACH_B % 4 == 0 ? 4 : 1)
+#define RUNS_A  (EACH_A / RUN_A)
+#define RUNS_B  (EACH_B / RUN_B)
 
-/* Row (column) and k within the round of the e-th element that a work-item fetches of an operand of
- * `side` rows (columns). */
+/* First row (column) and k within the round of the e-th run of `run` elements that a work-item
+ * fetches of an operand of `side` rows (columns). */
 #define FOLD(side) ((side) > ITEMS ? (side) / ITEMS : 1)
-#define ROW_OF(id, e, side, by_k)                                                                  \
-  ((by_k) ? (id) / TK + (e) * (ITEMS / TK) : (id) % (side) + (e) % FOLD(side) * ITEMS)
-#define K_OF(id, e, side, by_k)                                                                    \
-  ((by_k) ? (id) % TK : (id) / (side) + (e) / FOLD(side) * (FOLD(side) * ITEMS / (side)))
+#define ROW_OF(id, e, side, by_k, run)                                                             \
+  ((by_k) ? (id) / (TK / (run)) + (e) * (ITEMS / (TK / (run)))                                     \
+          : (id) % ((side) / (run)) * (run) + (e) % FOLD((side) / (run)) * ITEMS * (run))
+#define K_OF(id, e, side, by_k, run)                                                               \
+  ((by_k) ? (id) % (TK / (run)) * (run)                                                            \
+          : (id) / ((side) / (run)) +                                                              \
+                (e) / FOLD((side) / (run)) * (FOLD((side) / (run)) * ITEMS * (run) / (side)))
 
 /* From t0, 1 << log values of t. */
 typedef struct slice {
@@ -115,13 +128,13 @@ static slice slice_at(int t0, int inner) {
   return x;
 }
 
-/* Where the elements are that a work-item fetches: offsets in the operand in the first round of a
- * slice, and their w there, or NOWHERE for a tap outside the image. */
+/* Where the runs of elements are that a work-item fetches: offsets in the operand in the first round
+ * of a slice, and their w there, or NOWHERE for a tap outside the image. */
 typedef struct places_a {
-  int at[EACH_A], w[EACH_A];
+  int at[RUNS_A], w[RUNS_A];
 } places_a;
 typedef struct places_b {
-  int at[EACH_B], w[EACH_B];
+  int at[RUNS_B], w[RUNS_B];
 } places_b;
 #define NOWHERE 0x7fffffff
 
@@ -147,9 +160,10 @@ static int inside(int4 p, int4 t, const patches g) {
 /* A from row i0, of which it has m. */
 static void find_a(places_a *p, int id, int i0, int m, slice x, const gemm_a g) {
 #pragma unroll
-  for (int e = 0; e < EACH_A; e++) {
-    const int k = K_OF(id, e, TILE_M, A_BY_K), w = k >> x.log;
-    const int row = min(ROW_OF(id, e, TILE_M, A_BY_K), m - 1 - i0), t = x.t0 + k - (w << x.log);
+  for (int e = 0; e < RUNS_A; e++) {
+    const int k = K_OF(id, e, TILE_M, A_BY_K, RUN_A), w = k >> x.log;
+    const int last = m - i0 - (A_BY_K ? 1 : RUN_A);
+    const int row = min(ROW_OF(id, e, TILE_M, A_BY_K, RUN_A), last), t = x.t0 + k - (w << x.log);
     p->w[e] = w;
 #if SOURCE == 0
     p->at[e] = row * g.rs + w * g.s1;
@@ -166,12 +180,12 @@ static void find_a(places_a *p, int id, int i0, int m, slice x, const gemm_a g) 
 static void find_b(places_b *p, int id, int j0, int n, slice x, const gemm_b b, const patches g,
                    local const int4 *taps) {
 #pragma unroll
-  for (int e = 0; e < EACH_B; e++) {
-    const int k = K_OF(id, e, TILE_N, B_BY_K), w = k >> x.log;
-    const int col = ROW_OF(id, e, TILE_N, B_BY_K), t = x.t0 + k - (w << x.log);
+  for (int e = 0; e < RUNS_B; e++) {
+    const int k = K_OF(id, e, TILE_N, B_BY_K, RUN_B), w = k >> x.log;
+    const int col = ROW_OF(id, e, TILE_N, B_BY_K, RUN_B), t = x.t0 + k - (w << x.log);
 #if SOURCE == 0
     p->w[e] = w;
-    p->at[e] = min(col, n - 1 - j0) * b.cs + w * b.rs;
+    p->at[e] = min(col, n - j0 - (B_BY_K ? 1 : RUN_B)) * b.cs + w * b.rs;
 #elif SOURCE == 1
     const int4 under = pixel(min(j0 + col, n - 1), g), over = tap(t, g);
     p->w[e] = inside(under, over, g) ? w : NOWHERE;
@@ -184,25 +198,45 @@ static void find_b(places_b *p, int id, int j0, int n, slice x, const gemm_b b, 
   }
 }
 
-/* Fetch: elements of the round before whose first w there are `left`. */
+/* Fetch: runs of the round before whose first w there are `left`. */
+static void fetch_run(float *r, global const stored *p, int run, int there) {
+  if (run == 4) {
+    const float4 v = there ? STORED4(p) : (float4)(0.0f);
+    r[0] = v.x, r[1] = v.y, r[2] = v.z, r[3] = v.w;
+  } else {
+    r[0] = there ? STORED(p, 0) : 0.0f;
+  }
+}
 static void fetch_a(float r[EACH_A], global const stored *a, const places_a *p, int left) {
 #pragma unroll
-  for (int e = 0; e < EACH_A; e++) r[e] = p->w[e] < left ? STORED(a, p->at[e]) : 0.0f;
+  for (int e = 0; e < RUNS_A; e++) fetch_run(r + e * RUN_A, a + p->at[e], RUN_A, p->w[e] < left);
 }
 static void fetch_b(float r[EACH_B], global const stored *b, const places_b *p, int left) {
 #pragma unroll
-  for (int e = 0; e < EACH_B; e++) r[e] = p->w[e] < left ? STORED(b, p->at[e]) : 0.0f;
+  for (int e = 0; e < RUNS_B; e++) fetch_run(r + e * RUN_B, b + p->at[e], RUN_B, p->w[e] < left);
 }
 
-/* Put: to as[k][row] and bs[k][column]. */
-static void put(local float *as, local float *bs, const float ra[EACH_A], const float rb[EACH_B],
-                int id) {
+/* Put: to a buffer of local memory, A to [k][row], behind it B to [k][column]. */
+static void put_run(local float *to, const float *r, int run, int by_k, int pitch) {
+  if (run == 4 && !by_k) {
+    *(local float4 *)to = (float4)(r[0], r[1], r[2], r[3]);
+  } else {
 #pragma unroll
-  for (int e = 0; e < EACH_A; e++)
-    as[K_OF(id, e, TILE_M, A_BY_K) * PITCH_M + ROW_OF(id, e, TILE_M, A_BY_K)] = ra[e];
+    for (int l = 0; l < run; l++) to[l * pitch] = r[l];
+  }
+}
+static void put(local float *as, const float ra[EACH_A], const float rb[EACH_B], int id) {
+  local float *bs = as + TK * PITCH_M;
 #pragma unroll
-  for (int e = 0; e < EACH_B; e++)
-    bs[K_OF(id, e, TILE_N, B_BY_K) * PITCH_N + ROW_OF(id, e, TILE_N, B_BY_K)] = rb[e];
+  for (int e = 0; e < RUNS_A; e++)
+    put_run(as + K_OF(id, e, TILE_M, A_BY_K, RUN_A) * PITCH_M +
+                ROW_OF(id, e, TILE_M, A_BY_K, RUN_A),
+            ra + e * RUN_A, RUN_A, A_BY_K, PITCH_M);
+#pragma unroll
+  for (int e = 0; e < RUNS_B; e++)
+    put_run(bs + K_OF(id, e, TILE_N, B_BY_K, RUN_B) * PITCH_N +
+                ROW_OF(id, e, TILE_N, B_BY_K, RUN_B),
+            rb + e * RUN_B, RUN_B, B_BY_K, PITCH_N);
 }
 
 /* Multiply: what is in local memory, from this work-item's first row and column, onto the sums. */
@@ -227,29 +261,12 @@ static void multiply(local const float *as, local const float *bs, float4 sum[SI
   }
 }
 
-/* Offset of column j in a row of C. */
-static int column_at(int j, const gemm_c lc, const patches g) {
-  return SOURCE == 1 ? gemm_column(j, lc, g.gq, g.gr) : j;
-}
-
-static float4 activate(float4 v, int act, float slope) {
-#if SMOOTH
-  if (act > 2)
-    return (float4)(lcl_activate(v.x, act, slope), lcl_activate(v.y, act, slope),
-                    lcl_activate(v.z, act, slope), lcl_activate(v.w, act, slope));
-#endif
-  const float4 low = act == 1 ? (float4)(0.0f) : act ? v * slope : v;
-  return v <= (float4)(0.0f) ? low : v;
-}
-
 /* Store: columns j to j + 3 of the rows of run v, with bias and activation. */
 static void store_run(global result *c, global const float *bias, int i0, int j, int v, int z,
                       float4 sum[SIDE][VECTORS], const gemm_sizes s, const gemm_c lc,
                       const patches g) {
-  const int at0 = column_at(j, lc, g), at1 = column_at(j + 1, lc, g),
-            at2 = column_at(j + 2, lc, g), at3 = column_at(j + 3, lc, g);
-  const int whole = j + 3 < s.n && at3 - at0 == 3 && ((at0 | lc.ldc) & 3) == 0 &&
-                    ((size_t)c & (4 * sizeof(result) - 1)) == 0;
+  columns x;
+  columns_at(&x, c, j, s.n, lc, SOURCE == 1 ? g.gq : 0, g.gr);
   float4 column = (float4)(0.0f);
   if (lc.bias_kind == 1)
     column = (float4)(bias[min(j, s.n - 1)], bias[min(j + 1, s.n - 1)], bias[min(j + 2, s.n - 1)],
@@ -258,17 +275,8 @@ static void store_run(global result *c, global const float *bias, int i0, int j,
   for (int r = 0; r < SIDE; r++) {
     const int i = i0 + (r / 4) * 4 * ITEMS_M + r % 4;
     if (i < s.m) {
-      global result *row = c + (size_t)i * lc.ldc;
-      float4 x = sum[r][v] + (lc.bias_kind == 2 ? (float4)(bias[z * s.m + i]) : column);
-      x = activate(x, lc.act, lc.slope);
-      if (whole) {
-        STORE4(x, row + at0);
-      } else {
-        if (j < s.n) STORE(x.x, row, at0);
-        if (j + 1 < s.n) STORE(x.y, row, at1);
-        if (j + 2 < s.n) STORE(x.z, row, at2);
-        if (j + 3 < s.n) STORE(x.w, row, at3);
-      }
+      const float4 v4 = sum[r][v] + (lc.bias_kind == 2 ? (float4)(bias[z * s.m + i]) : column);
+      store_columns(c + (size_t)i * lc.ldc, &x, activate(v4, lc.act, lc.slope));
     }
   }
 }
@@ -333,8 +341,7 @@ gemm_tiled(global const stored *restrict a, global const stored *restrict b,
              const gemm_phases phases
 #endif
 ) {
-  local float as[2 * TK * PITCH_M] __attribute__((aligned(16)));
-  local float bs[2 * TK * PITCH_N] __attribute__((aligned(16)));
+  local float both[2 * BUFFER] __attribute__((aligned(16))); /* each: A, then B */
 #if SOURCE == 2
   local int4 taps[TILE_N];
 #else
@@ -389,7 +396,8 @@ gemm_tiled(global const stored *restrict a, global const stored *restrict b,
   /* Rounds begin to end - 1 of all slices; this part's first slice is found without a search. */
   const int begin = part * s.k_split, end = begin + s.k_split,
             skipped = all_w ? min(begin / all_w, inner / TK) : 0;
-  int first = skipped * all_w, t0 = skipped * TK, buffer = 0;
+  int first = skipped * all_w, t0 = skipped * TK;
+  local float *now = both, *other = both + BUFFER;
   while (t0 < inner && first < end) {
     const slice x = slice_at(t0, inner);
     const int per = TK >> x.log, rounds = (all_w + per - 1) / per;
@@ -405,20 +413,21 @@ gemm_tiled(global const stored *restrict a, global const stored *restrict b,
       find_b(&pb, id, j0, s.n, x, lb, g, taps);
       fetch_a(ra, ra_at, &pa, left);
       fetch_b(rb, rb_at, &pb, left);
-      put(as + buffer * TK * PITCH_M, bs + buffer * TK * PITCH_N, ra, rb, id);
+      put(now, ra, rb, id);
       barrier(CLK_LOCAL_MEM_FENCE);
-      for (int round = from; round < to; round++) {
+      for (int rounds_left = to - from; rounds_left > 0; rounds_left--) {
         ra_at += per * step_a;
         rb_at += per * step_b;
         left -= per;
         fetch_a(ra, ra_at, &pa, left);
         fetch_b(rb, rb_at, &pb, left);
-        multiply(as + buffer * TK * PITCH_M + ty * 4, bs + buffer * TK * PITCH_N + tx * 4, sum);
-        buffer ^= 1;
-        put(as + buffer * TK * PITCH_M, bs + buffer * TK * PITCH_N, ra, rb, id);
+        multiply(now + ty * 4, now + TK * PITCH_M + tx * 4, sum);
+        put(other, ra, rb, id);
+        local float *const was = now;
+        now = other;
+        other = was;
         barrier(CLK_LOCAL_MEM_FENCE);
       }
-      buffer ^= 1;
     }
     first += rounds;
     t0 += 1 << x.log;

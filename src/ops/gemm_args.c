@@ -26,15 +26,18 @@ lcl_status lcl__gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int
   const lcl_caps *caps = lcl__lower_caps(lw);
   const lcl_patches *x = &g->patches;
   const int64_t taps = LCL_MAX(x->ta * x->tb, 1), total = g->batch * g->m * g->n;
-  const int64_t pieces = cl ? g->batch * g->m * lcl__ceil_div(g->n / taps, 8) : total;
+  const int run = !cl && !caps->packed && g->n % 4 == 0 && pitch % 4 == 0 ? 4 : 1;
+  const int64_t pieces = cl ? g->batch * g->m * lcl__ceil_div(g->n / taps, 8) : total / run;
   const int64_t chunk = lcl__share(caps, pieces, cl ? 32 : 256);
   const size_t group = lcl__group_size(caps);
   const bool pixels = g->source == LCL_GEMM_PATCHES;
   const lcl_gemm_target own = { g->c, g->c_base, g->c_batch, 0, g->ldc, -1 };
   lcl_arg_list l = { .n = 0 };
   char label[128], options[64];
-  snprintf(options, sizeof options, "%s%s", lcl__gemm_half_c_option(g),
-           cl ? " -DCHANNELS_LAST=1" : "");
+  const bool smooth = g->act == LCL_ACT_SIGMOID || g->act == LCL_ACT_TANH;
+  snprintf(options, sizeof options, "%s%s%s%s", lcl__gemm_half_c_option(g),
+           cl ? " -DCHANNELS_LAST=1" : "", run == 4 ? " -DRUN=4" : "",
+           run == 4 && smooth ? " -DSMOOTH=1" : "");
   if (splits > 1)
     snprintf(label, sizeof label, "%s sum of %d", g->label, splits);
   else

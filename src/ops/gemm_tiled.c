@@ -62,21 +62,54 @@ static int64_t rounds_of(const lcl_gemm *g, int64_t depth) {
   return rounds;
 }
 
+/* Whether all of these offsets and sizes are whole runs of 4. */
+static bool fours(int64_t a, int64_t b, int64_t c, int64_t d, int64_t e) {
+  return (a | b | c | d | e) % 4 == 0;
+}
+
+/* Whether A, or B, consists of runs of 4 neighbours that begin at multiples of 4 floats: see A_WIDE
+ * in cl/gemm_tiled.cl. */
+static bool wide_a(const lcl_gemm *g) {
+  const int64_t inner = g->patches.gq * g->patches.gr;
+  if (g->source == LCL_GEMM_PATCHES) return false;
+  if (g->source == LCL_GEMM_PATCHES_T)
+    return g->a_s1 == 1 && fours(inner, g->a_base, g->a_batch, g->a_rs, g->a_sa);
+  if (g->a_s1 == 1) return fours(g->k, g->a_base, g->a_batch, g->a_rs, 0);
+  return g->a_rs == 1 && fours(g->m, g->a_base, g->a_batch, g->a_s1, 0);
+}
+static bool wide_b(const lcl_gemm *g) {
+  if (g->source != LCL_GEMM_MATRIX) return false;
+  if (g->csb == 1) return fours(g->n, g->b_base, g->b_batch, g->rsb, 0);
+  return g->rsb == 1 && fours(g->k, g->b_base, g->b_batch, g->csb, 0);
+}
+
 /* ---- the cost model ---- */
 
-/* Cycles that a GPU needs, from figures of an H100 that others are near enough to for a choice: a
- * processor has 128 lanes and room for 768 work-items with 16 sums each or 384 with 64; the reads
- * of a round take LATENCY, the work-group's start and end LAUNCH, the launch that sums parts
- * SECOND; a processor gets CACHED bytes a cycle from the L2 cache, BYTES from memory. */
+/* Instructions of a work-item in a round: FMAs, reads of local memory and the loop, and for each
+ * element it fetches its share of addresses, comparisons and writes. Counted in NVIDIA's machine
+ * code. */
+static double instructions(const lcl_gemm *g, tile t) {
+  enum { AROUND = 38 };
+  const double alone = 6.5, of_four = 2.5;
+  const double a = (double)(t.m * depth_of(t)) / (double)items_of(t),
+               b = (double)(t.n * depth_of(t)) / (double)items_of(t);
+  return (double)(16 * t.vectors * t.vectors * depth_of(t)) + AROUND +
+         a * (wide_a(g) && a >= 4 ? of_four : alone) + b * (wide_b(g) && b >= 4 ? of_four : alone);
+}
+
+/* Cycles that a GPU needs, from figures of an H100 that others are near enough to for a choice:
+ * a processor has 128 lanes, a tenth of whose cycles are lost, and room for 768 work-items with
+ * 16 sums each or 384 with 64; the reads of a round take LATENCY, the work-group's start and
+ * end LAUNCH, the launch that sums parts SECOND, between what it takes the GPU and what the
+ * host; a processor gets CACHED bytes a cycle from the L2 cache, BYTES from memory. */
 static double cycles(const lcl_caps *caps, const lcl_gemm *g, tile t, int64_t splits) {
-  enum { LANES = 128, LATENCY = 700, LAUNCH = 900, SECOND = 3800, CACHED = 24, BYTES = 12 };
-  const double share_of_fma = t.vectors == 1 ? 0.68 : 0.82;
+  enum { LANES = 128, LATENCY = 600, LAUNCH = 900, SECOND = 7000, CACHED = 24, BYTES = 12 };
   const int64_t processors = LCL_MAX(1, lcl__units(caps) * caps->unit_lanes / LANES),
                 resident = LCL_MAX(1, (t.vectors == 1 ? 768 : 384) / items_of(t)),
                 groups = lcl__ceil_div(g->m, t.m) * lcl__ceil_div(g->n, t.n) * g->batch * splits,
                 here = lcl__ceil_div(groups, processors), waves = lcl__ceil_div(here, resident);
   const double rounds = (double)lcl__ceil_div(rounds_of(g, depth_of(t)), splits),
-               work = (double)(t.m * t.n * depth_of(t)) / LANES / share_of_fma,
+               work = 1.1 * (double)items_of(t) / LANES * instructions(g, t),
                reads = (double)((g->half ? 2 : 4) * (t.m + t.n) * depth_of(t)) / CACHED,
                busy = LCL_MAX(work, reads);
   const double parts = splits == 1
@@ -142,14 +175,16 @@ static bool legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_kernel_para
 
 /* ---- launches ---- */
 
-static void write_options(const lcl_gemm *g, tile t, bool final, bool phases, char options[160]) {
+static void write_options(const lcl_gemm *g, tile t, bool final, bool phases, char options[192]) {
   const bool smooth = final && (g->act == LCL_ACT_SIGMOID || g->act == LCL_ACT_TANH);
-  const int n = snprintf(options, 160, "-DSOURCE=%d -DTILE_M=%d -DTILE_N=%d -DVECTORS=%d%s%s%s%s",
-                         (int)g->source, t.m, t.n, t.vectors, lcl__gemm_half_option(g),
-                         final ? lcl__gemm_half_c_option(g) : "", smooth ? " -DSMOOTH=1" : "",
-                         phases ? " -DPHASES=1" : "");
+  const int n = snprintf(
+      options, 192,
+      "-DSOURCE=%d -DTILE_M=%d -DTILE_N=%d -DVECTORS=%d -DA_WIDE=%d -DB_WIDE=%d%s%s%s%s",
+      (int)g->source, t.m, t.n, t.vectors, wide_a(g), wide_b(g), lcl__gemm_half_option(g),
+      final ? lcl__gemm_half_c_option(g) : "", smooth ? " -DSMOOTH=1" : "",
+      phases ? " -DPHASES=1" : "");
   if (g->source == LCL_GEMM_MATRIX)
-    snprintf(options + n, 160 - (size_t)n, " -DA_BY_K=%d -DB_BY_K=%d", g->a_s1 == 1, g->csb != 1);
+    snprintf(options + n, 192 - (size_t)n, " -DA_BY_K=%d -DB_BY_K=%d", g->a_s1 == 1, g->csb != 1);
 }
 
 /* With rounds for k, and no part without one. */
@@ -179,7 +214,7 @@ static lcl_status emit(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_params
                 wanted = phases ? 1 : LCL_MIN(lcl__gemm_splits(g, p->split_k, 128), rounds);
   const int splits = (int)lcl__ceil_div(rounds, lcl__ceil_div(rounds, wanted));
   const lcl_gemm_target to = lcl__gemm_choose_target(lw, g, splits, 0);
-  char options[160], label[128];
+  char options[192], label[128];
   write_options(g, t, to.part < 0, phases, options);
   snprintf(label, sizeof label, "%s tiled", g->label);
   const lcl_arg args[] = { g->a,

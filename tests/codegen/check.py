@@ -3,7 +3,8 @@
 
 WHAT is `launches` (the launches of six training steps: how many, and which leave a GPU idle), or a target whose compilers say
 what the kernels become: sm_80, sm_90 (NVIDIA; sm_90 also predicts the steps' times), gfx906, gfx1030, gfx1100 (AMD), acm-g10
-(Intel) or spirv. Exits 77 where the target's compilers are missing; compilers.sh gets them.
+(Intel) or spirv, each for what a device of its kind is given. Exits 77 where the target's compilers are missing; compilers.sh
+gets them.
 
 limits.json is a ratchet. It has a limit for each figure, today's value, beside the goal. A figure beyond its limit fails the check,
 one without a limit has to reach its goal. Who makes something better lowers the limit: --tighten writes today's values
@@ -29,6 +30,9 @@ HERE = Path(__file__).resolve().parent
 WARP, UNITS = 32, 132  # of the device that is recorded: an H100
 # Registers, warps, groups and local memory of a multiprocessor.
 NVIDIA = {"sm_80": (65536, 64, 32, 164 << 10), "sm_90": (65536, 64, 32, 228 << 10)}
+# The device of nullcl.c whose record is compiled for a target.
+DEVICES = {"sm_80": "a100", "sm_90": "h100", "gfx906": "mi50", "gfx1030": "rx6800", "gfx1100": "rx7900", "acm-g10": "a770",
+           "spirv": "h100", "launches": "h100"}
 # Share of FMAs in a GEMM's main loop with 4x4 and 8x8 sums a work-item.
 FMA_GOALS = {"sm_90": (0.65, 0.80), "sm_80": (0.65, 0.80), "gfx1100": (0.60, 0.75), "gfx1030": (0.60, 0.75),
              "gfx906": (0.60, 0.75), "acm-g10": (0.55, 0.55)}
@@ -59,9 +63,9 @@ def idle_launches(record):
 def work_of(record, launch, name, items):
     """Work-items that the launch could have had: a GEMM's parts of k, a reduction's of what is summed."""
     d = record.decoded(launch)
-    if name == "gemm_tiled":
+    if name == "gemm_tiled":  # to split 24 rounds saves what the launch takes that sums the parts
         parameters = record.program(launch["program"]).parameters()
-        return items * records.gemm_rounds(parameters, d["s"]) / 8
+        return items * records.gemm_rounds(parameters, d["s"]) / 24
     if name == "reduce":  # 32 values are enough for a work-item
         return math.prod(n for n in d["dims"] if n) / 32
     if name == "map":
@@ -244,7 +248,7 @@ def main():
     except NoCompiler as e:
         print("%s skipped: %s here; tests/codegen/compilers.sh gets the compilers" % (args.what, e))
         return 77
-    folders = records.make_records(args.latentcl.absolute(), args.driver.absolute(), "h100", args.work.absolute())
+    folders = records.make_records(args.latentcl.absolute(), args.driver.absolute(), DEVICES[args.what], args.work.absolute())
     all_records = [records.Record(name, folder) for name, folder in folders.items()]
     steps = [r for r in all_records if r.name in records.STEPS]
     limits = read_limits(args.limits)

@@ -24,22 +24,28 @@ typedef struct gpu {
   cl_uint units;
   size_t local, warp, group;
   cl_uint vendor_query; /* the vendor's query for the width of a warp, if any */
+  const char *extensions;
 } gpu;
+#define NVIDIA "cl_khr_byte_addressable_store cl_khr_fp64 cl_nv_device_attribute_query"
+#define AMD    "cl_khr_byte_addressable_store cl_khr_fp16 cl_khr_fp64 cl_amd_device_attribute_query"
+#define INTEL                                                                                      \
+  "cl_khr_byte_addressable_store cl_khr_fp16 cl_khr_subgroups cl_intel_subgroups "                 \
+  "cl_intel_required_subgroup_size"
 static const gpu gpus[] = {
   { "h100", "NVIDIA H100 80GB HBM3", "NVIDIA Corporation", "NVIDIA CUDA", "550.00", 132, 48 << 10,
-    32, 1024, 0x4003 },
+    32, 1024, 0x4003, NVIDIA },
   { "a100", "NVIDIA A100-SXM4-80GB", "NVIDIA Corporation", "NVIDIA CUDA", "550.00", 108, 48 << 10,
-    32, 1024, 0x4003 },
+    32, 1024, 0x4003, NVIDIA },
   { "rtx3060", "NVIDIA GeForce RTX 3060", "NVIDIA Corporation", "NVIDIA CUDA", "550.00", 28,
-    48 << 10, 32, 1024, 0x4003 },
+    48 << 10, 32, 1024, 0x4003, NVIDIA },
   { "rx7900", "gfx1100", "Advanced Micro Devices, Inc.", "AMD Accelerated Parallel Processing",
-    "3600.0", 48, 64 << 10, 32, 256, 0x4043 },
+    "3600.0", 48, 64 << 10, 32, 256, 0x4043, AMD },
   { "rx6800", "gfx1030", "Advanced Micro Devices, Inc.", "AMD Accelerated Parallel Processing",
-    "3600.0", 30, 64 << 10, 32, 256, 0x4043 },
+    "3600.0", 30, 64 << 10, 32, 256, 0x4043, AMD },
   { "mi50", "gfx906:sramecc+:xnack-", "Advanced Micro Devices, Inc.",
-    "AMD Accelerated Parallel Processing", "3600.0", 60, 64 << 10, 64, 256, 0x4043 },
+    "AMD Accelerated Parallel Processing", "3600.0", 60, 64 << 10, 64, 256, 0x4043, AMD },
   { "a770", "Intel(R) Arc(TM) A770 Graphics", "Intel(R) Corporation", "Intel(R) OpenCL HD Graphics",
-    "23.00", 512, 64 << 10, 32, 1024, 0 },
+    "23.00", 512, 64 << 10, 32, 1024, 0, INTEL },
 };
 
 static const gpu *chosen(void) {
@@ -218,7 +224,7 @@ cl_int clGetDeviceInfo(cl_device_id d, cl_device_info what, size_t size, void *o
   case CL_DEVICE_VERSION: return TEXT("OpenCL 3.0 null");
   case CL_DEVICE_OPENCL_C_VERSION: return TEXT("OpenCL C 1.2");
   case CL_DEVICE_PROFILE: return TEXT("FULL_PROFILE");
-  case CL_DEVICE_EXTENSIONS: return TEXT("cl_khr_byte_addressable_store cl_khr_fp64");
+  case CL_DEVICE_EXTENSIONS: return TEXT(g->extensions);
   case CL_DEVICE_TYPE: return VALUE(cl_device_type, CL_DEVICE_TYPE_GPU);
   case CL_DEVICE_VENDOR_ID: return VALUE(cl_uint, 1);
   case CL_DEVICE_MAX_COMPUTE_UNITS: return VALUE(cl_uint, g->units);

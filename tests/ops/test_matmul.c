@@ -132,24 +132,39 @@ static void long_sums(void **state) {
   check(&r, &(problem) { .batch = 2, .m = 20, .n = 40, .k = 1031, .integers = true });
 }
 
-/* Operands that are views are read in place or copied, as needed; shared operands of a batch. */
-static void views(void **state) {
+/* Runs of four neighbours are read at once where they are whole and aligned: sizes of whole runs,
+ * and each of them with a part of one. */
+static void runs_of_four(void **state) {
   (void)state;
+  rng r = { 11 };
+  for (int odd = 0; odd < 4; odd++)
+    for (int t = small && odd ? odd : 0; t < (small && odd ? odd + 1 : 4); t++)
+      check(&r, &(problem) { .m = (small ? 8 : 36) + 2 * (odd == 1),
+                             .n = (small ? 12 : 44) + 2 * (odd == 2),
+                             .k = 20 + 2 * (odd == 3),
+                             .ta = t & 1,
+                             .tb = t > 1,
+                             .integers = true });
+}
+
+/* Operands that are views are read in place or copied, as needed; shared operands of a batch.
+ * A slice begins at the second of `wide` columns. */
+static void check_views(int M, int K, int P, int wide) {
+  enum { N = 3 };
   rng r = { 9 };
-  enum { N = 3, M = 7, K = 11, P = 13 };
-  values a = values_random(&r, N * K * (M + 2), true), b = values_random(&r, K * P, true),
-         c = values_new(N * M * P);
-  double part[M * K];
+  values a = values_random(&r, (size_t)(N * K * wide), true),
+         b = values_random(&r, (size_t)(K * P), true), c = values_new((size_t)(N * M * P));
+  double part[12 * 12];
   for (int z = 0; z < N; z++) {
     for (int i = 0; i < M; i++)
-      for (int k = 0; k < K; k++) part[i * K + k] = a.d[(z * K + k) * (M + 2) + i + 1];
+      for (int k = 0; k < K; k++) part[i * K + k] = a.d[(z * K + k) * wide + i + 1];
     lcl__ref_matmul(M, P, K, part, false, b.d, false, c.d + z * M * P);
   }
   lcl_store *store;
   lcl_graph *g;
   ASSERT_OK(lcl_store_create(ctx, 1, &store));
   ASSERT_OK(lcl_graph_create(store, "t", &g));
-  lcl_tensor *ta = lcl_input(g, "a", LCL_F32, LCL_SHAPE(N, K, M + 2)),
+  lcl_tensor *ta = lcl_input(g, "a", LCL_F32, LCL_SHAPE(N, K, wide)),
              *tb = lcl_input(g, "b", LCL_F32, LCL_SHAPE(K, P));
   lcl_tensor *sliced = lcl_transpose(lcl_slice_axis(ta, 2, 1, M + 1), (int[]) { 0, 2, 1 });
   run_graph(g, lcl_matmul(sliced, tb, false, false), &a, &b, NULL, &c);
@@ -159,6 +174,11 @@ static void views(void **state) {
   lcl_graph_destroy(g);
   lcl_store_destroy(store);
   values_free(&a), values_free(&b), values_free(&c);
+}
+static void views(void **state) {
+  (void)state;
+  check_views(7, 11, 13, 9);
+  check_views(8, 12, 12, 12);
 }
 
 /* Every algorithm and kernel variant a tuner may choose, whether or not the cost model would. */
@@ -189,8 +209,12 @@ static void every_algorithm(void **state) {
     lcl__choose_watch(ctx, force, &f);
     rng r = { 21 };
     for (int t = 0; t < 4; t++)
-      check(&r,
-            &(problem) { .m = 65, .n = 70, .k = 131, .ta = t & 1, .tb = t > 1, .integers = true });
+      check(&r, &(problem) { .m = (t + i) % 3 ? 65 : 68,
+                             .n = (t + i) % 3 ? 70 : 72,
+                             .k = (t + i) % 3 ? 131 : 132,
+                             .ta = t & 1,
+                             .tb = t > 1,
+                             .integers = true });
     check(&r, &(problem) { .batch = 3,
                            .m = 17,
                            .n = 33,
@@ -282,11 +306,11 @@ static void tiles_fill_devices(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(random_shapes),
-                                      cmocka_unit_test(long_sums),
-                                      cmocka_unit_test(views),
-                                      cmocka_unit_test(every_algorithm),
-                                      cmocka_unit_test(tiles_fill_devices),
-                                      cmocka_unit_test(errors) };
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(random_shapes),   cmocka_unit_test(long_sums),
+    cmocka_unit_test(runs_of_four),    cmocka_unit_test(views),
+    cmocka_unit_test(every_algorithm), cmocka_unit_test(tiles_fill_devices),
+    cmocka_unit_test(errors)
+  };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
