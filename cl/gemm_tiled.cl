@@ -128,8 +128,8 @@ static slice slice_at(int t0, int inner) {
   return x;
 }
 
-/* Where the runs of elements are that a work-item fetches: offsets in the operand in the first round
- * of a slice, and their w there, or NOWHERE for a tap outside the image. */
+/* Where the runs of elements are that a work-item fetches: offsets in the operand in the first
+ * round of a slice, and their w there, or NOWHERE for a tap outside the image. */
 typedef struct places_a {
   int at[RUNS_A], w[RUNS_A];
 } places_a;
