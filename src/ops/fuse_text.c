@@ -286,7 +286,7 @@ static char component(int i) {
 /* The element of external e that is k further along the innermost dimension than j. */
 static void one_element(lcl_fused *f, int e, char base, int k) {
   const int64_t s = f->ext[e].stride[f->rank - 1];
-  char along[16] = "j", pos[64] = "";
+  char along[24] = "j", pos[64] = "";
   if (k) snprintf(along, sizeof along, "(j + %d)", k);
   if (s == 1)
     snprintf(pos, sizeof pos, " + %s", along);
