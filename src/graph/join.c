@@ -4,9 +4,10 @@
  * for what follows. */
 #include "graph/compile.h"
 
-/* Bytes of a generated kernel's parameters: as many as every device allows; those of the walk; a
- * tensor that is written, or read; a number or size. */
-enum { MOST_BYTES = 1024, WALK = 96, WRITTEN = 8, READ = 12, NUMBER = 4 };
+/* Bytes of a generated kernel's parameters: at most (every device allows 1024, but from some 690 on
+ * AMD's 102 scalar registers do not hold what a walk needs of them); those of the walk; a tensor
+ * that is written, or read; a number or size. */
+enum { MOST_BYTES = 680, WALK = 96, WRITTEN = 8, READ = 12, NUMBER = 4 };
 enum { MOST_READ = MOST_BYTES / READ };
 /* Elements whose launch costs more than the work, and whose memory is not worth a thought. Larger
  * reductions that have no elements in common stay apart: together, all they read would have to be

@@ -30,15 +30,17 @@ static bool supported(const lcl_caps *caps, const lcl_conv_problem *p) {
 }
 
 static bool profitable(const lcl_caps *caps, const lcl_conv_problem *p) {
-  (void)caps;
   (void)p;
-  return true;
+  return caps->unit_lanes >= 64; /* others have no registers for what differs */
 }
 
 static void choose(const lcl_caps *caps, const lcl_conv_problem *p, lcl_kernel_params *params) {
   lcl_gemm g = largest(p);
   g.batch *= down(p) * across(p);
   lcl__gemm_tiled_choose(caps, &g, 1, params);
+  /* What differs from phase to phase takes instructions of each round: no tile that reads most for
+   * what it multiplies. */
+  if (params->tile_m + params->tile_n < 96 * params->vectors) params->tile_n *= 2;
 }
 
 static bool legal(const lcl_caps *caps, const lcl_conv_problem *p,

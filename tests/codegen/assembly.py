@@ -158,7 +158,7 @@ def parse_amd(text):
         if fact and done and fact.group(1) in AMD_FACTS:
             done.facts[AMD_FACTS[fact.group(1)]] = int(fact.group(2))
             continue
-        if line.startswith("\t.section") or line.startswith("\t.amdhsa") or line.startswith("\t.p2align\t6"):
+        if line.startswith(".Lfunc_end"):
             now = None
         if now is None:
             continue

@@ -194,7 +194,12 @@ class Record:
         params = program.kernels.get(launch["kernel"], [])
         for i, a in enumerate(launch["args"]):
             ctype, name = params[i] if i < len(params) else ("", "a%d" % i)
-            values[name] = decode(a, ctype, program.structs)
+            values[name.removesuffix("_all")] = decode(a, ctype, program.structs)
+        if "phases" in values:  # each with its taps of the filter: all together have each tap once
+            s, p = values["s"], values["phases"]
+            most = s["k"]
+            s["k"] = p["kh"] * p["kw"] * values["la"]["len"] / (min(p["sh"], p["h"]) * min(p["sw"], p["w"]))
+            s["k_split"] = math.ceil(s["k_split"] * s["k"] / most)
         return values
 
 
