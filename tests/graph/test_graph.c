@@ -461,11 +461,11 @@ static void follows_from_parts(void **state) {
   world w = begin();
   lcl_tensor *t = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(4, 3, N / 12));
   lcl_tensor *v = lcl_param(w.g, "v", LCL_SHAPE(3, 1), (lcl_init) { .kind = LCL_INIT_UNIFORM });
-  lcl_tensor *columns = lcl_reshape(t, LCL_SHAPE(N / 3, 3));
+  lcl_tensor *own = lcl_square(v), *columns = lcl_reshape(t, LCL_SHAPE(N / 3, 3));
   const unsigned outer = LCL_AXIS(0) | LCL_AXIS(2);
   lcl_tensor *mean = lcl_mean(lcl_square(t), outer, true), *most = lcl_max(t, outer, true);
   lcl_tensor *const ys[] = {
-    lcl_rsqrt(lcl_add(lcl_sub(lcl_scale(mean, 2), lcl_square(v)), most)),
+    lcl_rsqrt(lcl_add(lcl_sub(lcl_scale(mean, 2), own), most)),
     lcl_sqrt(lcl_shift(lcl_mean(lcl_square(t), LCL_ALL_AXES, false), 1)),
     lcl_exp(lcl_neg(lcl_mean(lcl_square(columns), LCL_AXIS(0), false))),
   };
