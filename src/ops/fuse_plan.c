@@ -16,8 +16,9 @@ static int64_t columns_of(const lcl_caps *caps, const lcl_fold_plan *p) {
   const int64_t results = p->outputs * p->inner, wide = 32;
   int64_t columns = LCL_FOLD_GROUP;
   while (columns > 1 && columns / 2 >= results) columns /= 2;
-  while (columns > wide / 4 && LCL_FOLD_GROUP / columns < p->n_reduced / 8 &&
-         (columns > wide || results / columns < 2 * lcl__units(caps)))
+  while (columns > wide / 8 && LCL_FOLD_GROUP / columns < p->n_reduced / 8 &&
+         (columns > wide ||
+          results / columns < (columns > wide / 4 ? 2 * lcl__units(caps) : lcl__units(caps) / 2)))
     columns /= 2;
   return columns;
 }
