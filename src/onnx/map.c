@@ -512,8 +512,8 @@ lcl_status lcl__onnx_cast(onnx_node *n) {
   LCL_TRY(lcl__onnx_text(n, "round_mode", "up", &mode));
   const onnx_type from = n->in[0]->type, into = (onnx_type)to;
   if (from == into) return lcl__onnx_pass(n, 0, 0);
-  const bool known = lcl__onnx_known(n->in[0]) && from != ONNX_FLOAT16;
-  if (known && (into == ONNX_FLOAT || lcl__onnx_is_int(into))) return host_cast(n, into);
+  if (lcl__onnx_known(n->in[0]) && (into == ONNX_FLOAT || lcl__onnx_is_int(into)))
+    return host_cast(n, into);
   if (!lcl__onnx_dtype(into, &dtype))
     return lcl__onnx_fail(n, LCL_ERR_UNSUPPORTED, "a cast to %s is not supported",
                           lcl__onnx_type_name((int)to));

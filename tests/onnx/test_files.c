@@ -140,6 +140,123 @@ static void open_dimensions(void **state) {
   }
 }
 
+/* A second input whose first axis is the same open dimension. */
+static void share_a_dimension(wire *w) {
+  wire_input(w, "z", ONNX_FLOAT, LCL_SHAPE(0, 2));
+  *w->graph.input[1]->type->tensor->shape->dim[0] = *w->graph.input[0]->type->tensor->shape->dim[0];
+  wire_node(w, "Add", "", "y z", "sum");
+  wire_output(w, "sum");
+}
+
+static void one_name_one_size(void **state) {
+  (void)state;
+  const lcl_onnx_shape shapes[] = { { "x", { 2, { 5, 2 } } }, { "z", { 2, { 4, 2 } } } };
+  wire w = { 0 };
+  size_t n;
+  network(&w);
+  share_a_dimension(&w);
+  const uint8_t *bytes = wire_pack(&w, &n);
+  world x = begin();
+  ASSERT_OK(
+      lcl_onnx_parse(x.g, bytes, n, &(lcl_onnx_desc) { .shapes = shapes, .n_shapes = 1 }, &x.m));
+  assert_string_equal(lcl_onnx_assumed(x.m), "");
+  assert_int_equal(lcl_tensor_shape(lcl_onnx_input(x.m, 1).tensor).dim[0], 5);
+  end(&x);
+  load(&w, &(lcl_onnx_desc) { .shapes = shapes, .n_shapes = 2 },
+       "dimension batch is 5 elsewhere, input \"z\" has 4 of it");
+}
+
+/* Files before version 4 list their weights as inputs too. */
+static void weights_that_are_inputs(void **state) {
+  (void)state;
+  wire w = { 0 };
+  size_t n;
+  network(&w);
+  wire_input(&w, "w", ONNX_FLOAT, LCL_SHAPE(2, 2));
+  const uint8_t *bytes = wire_pack(&w, &n);
+  world x = begin();
+  ASSERT_OK(lcl_onnx_parse(x.g, bytes, n, NULL, &x.m));
+  assert_int_equal(lcl_onnx_input_count(x.m), 1);
+  end(&x);
+  wire_end(&w);
+}
+
+/* The table of names has room for all of them. */
+static void many_values(void **state) {
+  (void)state;
+  wire w = { 0 };
+  network(&w);
+  for (int i = 0; i < 60; i++) {
+    char in[16], out[16];
+    snprintf(in, sizeof in, i ? "v%d" : "y", i);
+    snprintf(out, sizeof out, "v%d", i + 1);
+    wire_node(&w, "Neg", "", in, out);
+  }
+  wire_output(&w, "v60");
+  load(&w, NULL, NULL);
+}
+
+/* ---- types of elements ---- */
+
+/* "t", of `type`, 4 elements: raw bytes, or numbers of the field of whole numbers. */
+static void elements_of(onnx_type type, const void *raw, size_t bytes, const int32_t *numbers,
+                        const float want[4]) {
+  wire w = { 0 };
+  size_t n;
+  float y[4];
+  char cast[] = "to=1";
+  const wire_value none = wire_parse("B 4 0 0 0 0");
+  wire_begin(&w, 13);
+  onnx_tensor *t = wire_initialiser(&w, "t", &none);
+  t->type = type;
+  if (raw) {
+    t->n_int32s = 0;
+    t->has_raw = true;
+    t->raw.len = bytes;
+    t->raw.data = (uint8_t *)wire_text(&w, raw, bytes);
+  } else {
+    memcpy(t->int32s, numbers, 4 * sizeof *numbers);
+  }
+  wire_node(&w, "Cast", cast, "t", "y");
+  wire_output(&w, "y");
+  const uint8_t *file = wire_pack(&w, &n);
+  world x = begin();
+  lcl_program *p;
+  ASSERT_OK(lcl_onnx_parse(x.g, file, n, NULL, &x.m));
+  ASSERT_OK(lcl_compile(x.g, NULL, &p));
+  ASSERT_OK(lcl_run(p));
+  ASSERT_OK(lcl_fetch(p, "y", y, sizeof y));
+  for (int i = 0; i < 4; i++)
+    if (y[i] != want[i])
+      fail_msg("%s, element %d: %g, not %g", lcl__onnx_type_name(type), i, (double)y[i],
+               (double)want[i]);
+  lcl_program_destroy(p);
+  end(&x);
+  wire_end(&w);
+}
+
+static void types_of_elements(void **state) {
+  (void)state;
+  static const int8_t bytes[] = { -128, -1, 0, 127 };
+  static const int16_t shorts[] = { -32768, -1, 0, 32767 };
+  static const uint16_t unsigned_shorts[] = { 0, 1, 32768, 65535 };
+  static const uint8_t truths[] = { 0, 1, 2, 255 };
+  static const int32_t numbers[] = { 0, 1, 2, -1 };
+  static const uint16_t halves[] = { 0x0001, 0x83ff, 0x3c00, 0xfbff };
+  static const float want_halves[] = { 0x1p-24f, -0x3ffp-24f, 1, -65504 };
+  static const float want_truths[] = { 0, 1, 1, 1 };
+  static const int32_t fields[] = { 0x0001, 0x83ff, 0x3c00, 0xfbff };
+  elements_of(ONNX_INT8, bytes, sizeof bytes, NULL, (const float[]) { -128, -1, 0, 127 });
+  elements_of(ONNX_INT16, shorts, sizeof shorts, NULL, (const float[]) { -32768, -1, 0, 32767 });
+  elements_of(ONNX_UINT16, unsigned_shorts, sizeof unsigned_shorts, NULL,
+              (const float[]) { 0, 1, 32768, 65535 });
+  elements_of(ONNX_BOOL, truths, sizeof truths, NULL, want_truths);
+  elements_of(ONNX_BOOL, NULL, 0, numbers, want_truths);
+  elements_of(ONNX_FLOAT16, halves, sizeof halves, NULL, want_halves);
+  elements_of(ONNX_FLOAT16, NULL, 0, fields, want_halves);
+  elements_of(ONNX_INT32, NULL, 0, numbers, (const float[]) { 0, 1, 2, -1 });
+}
+
 /* ---- what is wrong with a file ---- */
 
 static void no_graph(wire *w) {
@@ -183,12 +300,18 @@ static void other_field(wire *w) {
   t->n_floats = 0;
   t->n_int64s = 4;
 }
-static void raw(wire *w) {
+static void raw_bytes(wire *w, size_t n) {
   onnx_tensor *t = w->graph.initializer[0];
   t->n_floats = 0;
   t->has_raw = true;
-  t->raw.len = 15;
-  t->raw.data = wire_room(w, 15);
+  t->raw.len = n;
+  t->raw.data = wire_room(w, n);
+}
+static void raw(wire *w) {
+  raw_bytes(w, 15);
+}
+static void raw_and_more(wire *w) {
+  raw_bytes(w, 17);
 }
 static void huge(wire *w) {
   w->graph.initializer[0]->dims[0] = INT64_C(1) << 40;
@@ -245,6 +368,7 @@ static const struct {
   { short_weights, "initialiser \"w\": its shape takes 4 elements, the file has 3" },
   { other_field, "initialiser \"w\": its elements are not in the field of its type" },
   { raw, "initialiser \"w\": its shape takes 16 bytes, the file has 15" },
+  { raw_and_more, "initialiser \"w\": its shape takes 16 bytes, the file has 17" },
   { huge, "initialiser \"w\": its dimension 0 of 1099511627776 cannot be" },
   { hollow, "initialiser \"w\": its dimension 1 of 4611686018427387904 cannot be" },
   { negative, "initialiser \"w\": its dimension 0 of -2 cannot be" },
@@ -399,6 +523,10 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(weights_are_variables),
     cmocka_unit_test(open_dimensions),
+    cmocka_unit_test(one_name_one_size),
+    cmocka_unit_test(weights_that_are_inputs),
+    cmocka_unit_test(many_values),
+    cmocka_unit_test(types_of_elements),
     cmocka_unit_test(faults_are_named),
     cmocka_unit_test(damage),
     cmocka_unit_test(out_of_memory),

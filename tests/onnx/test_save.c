@@ -202,6 +202,31 @@ static void metadata(void **state) {
   lcl_store_destroy(store);
 }
 
+/* A reshape whose only open size follows from the others is one node (and one names the output). */
+static void open_reshape(void **state) {
+  (void)state;
+  lcl_store *store;
+  lcl_graph *g;
+  void *bytes;
+  size_t n;
+  ASSERT_OK(lcl_store_create(ctx, 1, &store));
+  ASSERT_OK(lcl_graph_create(store, "g", &g));
+  lcl_tensor *x = lcl_input(g, "x", LCL_F32, LCL_SHAPE(BATCH, C, H));
+  const lcl_onnx_name out = { lcl_reshape(x, LCL_SHAPE(BATCH, C * H)), "y" };
+  ASSERT_OK(lcl_onnx_save(
+      path, &(lcl_onnx_save_desc) { .outputs = &out, .n_outputs = 1, .batch = BATCH }));
+  ASSERT_OK(lcl__file_read(path, 1 << 16, &bytes, &n));
+  onnx_file *f = lcl__onnx__model__unpack(NULL, n, bytes);
+  assert_non_null(f);
+  assert_int_equal(f->graph->n_node, 2);
+  assert_string_equal(f->graph->node[0]->op, "Reshape");
+  assert_string_equal(f->graph->node[1]->op, "Identity");
+  lcl__onnx__model__free_unpacked(f, NULL);
+  lcl__free(bytes);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+}
+
 /* What is not written is named, and the file stays as it was. */
 static void refusals(void **state) {
   (void)state;
@@ -248,6 +273,6 @@ static void refusals(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = { cmocka_unit_test(there_and_back), cmocka_unit_test(metadata),
-                                      cmocka_unit_test(refusals) };
+                                      cmocka_unit_test(open_reshape), cmocka_unit_test(refusals) };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

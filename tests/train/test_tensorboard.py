@@ -176,6 +176,13 @@ def main():
     assert {k: v for k, v in parts.items() if k[0] != rates} == {k: v for k, v in whole.items() if k[0] != rates}
     with_tensorboard("parts-tb", parts)
 
+    # The name in a checkpoint is no path.
+    run("train", "semantic-noise", *small, "--out", "named", "--tensorboard", "named-tb", "--max-steps", "2")
+    name, = os.listdir("named-tb")
+    checkpoint = next(f for f in Path("named").iterdir() if f.is_file() and name.encode() in f.read_bytes())
+    checkpoint.write_bytes(checkpoint.read_bytes().replace(name.encode(), name[:21].encode() + b"/" + name[22:].encode()))
+    assert "event file must be called" in refused("train", "--resume", "--out", "named", "--tensorboard", "named-tb")
+
     # Nothing is made where it cannot be, and a run without them has none.
     Path("file").write_text("")
     assert "file" in refused("train", "semantic-noise", *small, "--out", "no", "--tensorboard", "file/tb") and not Path("no/config.json").exists()
