@@ -95,10 +95,6 @@ static lcl_status push_entry(lcl_tensor_file *f, const lcl_tensor_entry *e, void
     lcl__free(owned);
     return lcl__fail(LCL_ERR_FORMAT, "more than %d tensors", TENSOR_LIMIT);
   }
-  if (lcl_tensor_file_find(f, e->name)) {
-    lcl__free(owned);
-    return lcl__fail(LCL_ERR_FORMAT, "tensor \"%s\" appears twice", e->name);
-  }
   entry n = { .e = *e, .owned = owned, .begin = begin };
   n.e.name = lcl__strdup(e->name);
   if (!n.e.name || !LCL_PUSH(&f->entries, n)) {
@@ -115,6 +111,8 @@ lcl_status lcl_tensor_file_add(lcl_tensor_file *f, const lcl_tensor_entry *e) {
   if (e->bytes != (size_t)lcl_shape_count(e->shape) * lcl_dtype_size(e->dtype))
     return lcl__fail(LCL_ERR_SHAPE, "tensor \"%s\" of shape %s and type %s cannot have %zu bytes",
                      e->name, lcl_shape_string(e->shape, buf), lcl_dtype_name(e->dtype), e->bytes);
+  if (lcl_tensor_file_find(f, e->name))
+    return lcl__fail(LCL_ERR_FORMAT, "tensor \"%s\" appears twice", e->name);
   void *copy = lcl__alloc(LCL_MAX(e->bytes, 1));
   if (!copy) return LCL_ERR_HOST_MEMORY;
   if (e->bytes) memcpy(copy, e->data, e->bytes);
@@ -123,23 +121,27 @@ lcl_status lcl_tensor_file_add(lcl_tensor_file *f, const lcl_tensor_entry *e) {
   return push_entry(f, &mine, copy, 0);
 }
 
+static lcl_status push_meta(lcl_tensor_file *f, const char *key, const char *value) {
+  meta m = { .key = lcl__strdup(key), .value = lcl__strdup(value) };
+  if (!m.key || !m.value || !LCL_PUSH(&f->metas, m)) {
+    lcl__free(m.key);
+    lcl__free(m.value);
+    return LCL_ERR_HOST_MEMORY;
+  }
+  return LCL_OK;
+}
+
 lcl_status lcl_tensor_file_set_meta(lcl_tensor_file *f, const char *key, const char *value) {
   LCL_NEED(f, key, value);
-  char *v = lcl__strdup(value);
-  if (!v) return LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < f->metas.n; i++) {
     if (strcmp(f->metas.data[i].key, key) != 0) continue;
+    char *v = lcl__strdup(value);
+    if (!v) return LCL_ERR_HOST_MEMORY;
     lcl__free(f->metas.data[i].value);
     f->metas.data[i].value = v;
     return LCL_OK;
   }
-  meta m = { .key = lcl__strdup(key), .value = v };
-  if (!m.key || !LCL_PUSH(&f->metas, m)) {
-    lcl__free(m.key);
-    lcl__free(v);
-    return LCL_ERR_HOST_MEMORY;
-  }
-  return LCL_OK;
+  return push_meta(f, key, value);
 }
 
 static const char *dtype_text(lcl_dtype dtype) {
@@ -267,11 +269,33 @@ static lcl_status read_meta(lcl_tensor_file *f, const cJSON *j, const char *what
   cJSON_ArrayForEach(item, j) {
     if (!cJSON_IsString(item))
       return lcl__fail(LCL_ERR_FORMAT, "%s: metadata \"%s\" is not a text", what, item->string);
-    if (lcl_tensor_file_meta(f, item->string))
-      return lcl__fail(LCL_ERR_FORMAT, "%s: metadata \"%s\" appears twice", what, item->string);
-    LCL_TRY(lcl_tensor_file_set_meta(f, item->string, item->valuestring));
+    LCL_TRY(push_meta(f, item->string, item->valuestring));
   }
   return LCL_OK;
+}
+
+static int by_text(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Sorted, not each held against all: a header has room for millions of names. */
+static lcl_status check_twice(const char **names, size_t n, const char *what, const char *kind) {
+  qsort(names, n, sizeof *names, by_text);
+  for (size_t i = 1; i < n; i++)
+    if (strcmp(names[i - 1], names[i]) == 0)
+      return lcl__fail(LCL_ERR_FORMAT, "%s: %s \"%s\" appears twice", what, kind, names[i]);
+  return LCL_OK;
+}
+
+static lcl_status check_names(const lcl_tensor_file *f, const char *what) {
+  const char **names = lcl__alloc((LCL_MAX(f->entries.n, f->metas.n) + 1) * sizeof *names);
+  if (!names) return LCL_ERR_HOST_MEMORY;
+  for (size_t i = 0; i < f->entries.n; i++) names[i] = f->entries.data[i].e.name;
+  lcl_status s = check_twice(names, f->entries.n, what, "tensor");
+  for (size_t i = 0; i < f->metas.n; i++) names[i] = f->metas.data[i].key;
+  if (s == LCL_OK) s = check_twice(names, f->metas.n, what, "metadata");
+  lcl__free(names);
+  return s;
 }
 
 static int by_begin(const void *a, const void *b) {
@@ -354,6 +378,7 @@ static lcl_status parse_header(lcl_tensor_file *f, const char *header, size_t le
     }
   }
   cJSON_Delete(json);
+  if (s == LCL_OK) s = check_names(f, what);
   return s == LCL_OK ? check_cover(f, what, n_data) : s;
 }
 

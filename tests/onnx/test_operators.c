@@ -135,6 +135,7 @@ static const node_case cases[] = {
   { 13, "MatMul", "", { "f 2x2 1 2 3 4", "f 2 1 10" }, "f 2 21 43" },
   { 13, "MatMul", "", { "f 2x1x2 1 2 3 4", "f 1x2x1 1 10" }, "f 2x1x1 21 43" },
   { 13, "MatMul", "", { "f 1x2 1 2", "f 2x2x1 1 10 3 4" }, "f 2x1x1 21 11" },
+  { 13, "MatMul", "", { "f 1x1x2 1 2", "f 2x2x1 1 10 3 4" }, "f 2x1x1 21 11" },
   { 13,
     "Gemm",
     "alpha=2.0 beta=0.5 transB=1",

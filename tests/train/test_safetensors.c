@@ -143,6 +143,8 @@ static void refused(void **state) {
     { "{\"__metadata__\":{\"k\":1}}", 0, "text" },
     { "{\"__metadata__\":[]}", 0, "object" },
     { "{\"__metadata__\":{},\"__metadata__\":{}}", 0, "twice" },
+    { "{\"__metadata__\":{\"k\":\"1\",\"j\":\"\",\"k\":\"2\"}}", 0,
+      "metadata \"k\" appears twice" },
     { "[]", 0, "JSON" },
     { "{\"a\":3}", 0, "object" },
     { "{", 0, "JSON" },
@@ -165,6 +167,25 @@ static void refused(void **state) {
   ASSERT_STATUS(lcl_tensor_file_parse(past, 3, "file", &f), LCL_ERR_FORMAT);
   ASSERT_OK(parse("{}   ", 0, &f));
   lcl_tensor_file_destroy(f);
+}
+
+/* Names are not each held against all others: that would take minutes. */
+static void many_names(void **state) {
+  (void)state;
+  enum { NAMES = 400000 };
+  lcl_str header = { 0 };
+  lcl_tensor_file *f;
+  lcl__str_add(&header, "{\"__metadata__\":{");
+  for (int i = 0; i < NAMES; i++)
+    lcl__str_add(&header, "%s\"a name that is as long as any other, number %d\":\"\"", i ? "," : "",
+                 i);
+  lcl__str_add(&header, "}}");
+  assert_true(lcl__str_ok(&header));
+  ASSERT_OK(parse(header.data, 0, &f));
+  assert_string_equal(lcl_tensor_file_meta(f, "a name that is as long as any other, number 399999"),
+                      "");
+  lcl_tensor_file_destroy(f);
+  lcl__str_free(&header);
 }
 
 /* Every truncation is refused; flipped bytes are refused or give a file whose tensors lie inside
@@ -235,7 +256,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(round_trip), cmocka_unit_test(aligned), cmocka_unit_test(making),
     cmocka_unit_test(refused),    cmocka_unit_test(damaged), cmocka_unit_test(headers_come_first),
-    cmocka_unit_test(no_leaks)
+    cmocka_unit_test(many_names), cmocka_unit_test(no_leaks)
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
