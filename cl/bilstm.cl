@@ -36,6 +36,7 @@
  * small batch would leave idle.
  *
  * Tunables:
+ *   BILSTM_H  hidden units, where they are a constant (CPUs)
  *   BILSTM_V  1, 4, 8, 16       vector width; has to divide h; 1 on GPUs
  *   BILSTM_R  rows of a diagonal that share each load of K
  *   BILSTM_G  gate rows that share a load of h in the gradient of K; divides 4h */
@@ -70,7 +71,7 @@ __kernel void bilstm_pack(cptr k_left, cptr k_right, gptr kt, const int h) {
 __kernel void bilstm_init(cptr h0_left, cptr c0_left, cptr h0_right, cptr c0_right, gptr margin,
                           const bilstm_sizes z, const int freeze) {
   const int i = (int)get_global_id(0), d = (int)get_global_id(1), t = freeze ? i - 1 : -1;
-  const int H = z.height, h = z.hidden;
+  const int H = z.height, h = HIDDEN(z);
   gptr rec = margin + 8 * h + ((size_t)d * H * H + (t + 1) * H + i) * 6 * h;
   if (i == 0 && d == 0)
     for (int u = 0; u < 8 * h; u++) margin[u] = 0.0f;
@@ -82,7 +83,8 @@ __kernel void bilstm_init(cptr h0_left, cptr c0_left, cptr h0_right, cptr c0_rig
 }
 
 /* Load: where the rows of a block start from, s, and the records before them: before[r] is of row
- * i0+r-1 one column ago, which is above row r and left of row r-1. Rows past n repeat the last. */
+ * i0+r-1 one column ago, which is above row r and left of row r-1. Rows past n repeat the last. The
+ * s of two columns on is asked for. */
 static void load_block(const walk *w, cptr s, int t, int i0, int n, int u, vec p[BILSTM_R][4],
                        cptr before[BILSTM_R + 1]) {
   before[0] = neighbour(w, t - 1, i0 - 1);
@@ -91,7 +93,10 @@ static void load_block(const walk *w, cptr s, int t, int i0, int n, int u, vec p
     const int i = i0 + min(r, n - 1);
     before[r + 1] = neighbour(w, t - 1, i);
     cptr from = s + (w->in_margin ? 0 : (size_t)pixel(w, t, i) * 8 * w->h) + u;
-    for (int q = 0; q < 4; q++) p[r][q] = LOAD(from + q * w->h);
+    for (int q = 0; q < 4; q++) {
+      PREFETCH(from + q * w->h + (w->d ? -16 : 16) * w->h);
+      p[r][q] = LOAD(from + q * w->h);
+    }
   }
 }
 
@@ -154,7 +159,7 @@ static void forward_job(const walk *w, cptr map, cptr kt, int t, int job) {
  * not touched, s is the 8h numbers that all its cells see. */
 __kernel void bilstm_forward(cptr restrict s, cptr restrict kt, gptr margin, gptr records,
                              const bilstm_sizes z, const int in_margin) {
-  const int image = (int)get_group_id(0) / 2, d = (int)get_group_id(0) % 2, h = z.hidden;
+  const int image = (int)get_group_id(0) / 2, d = (int)get_group_id(0) % 2, h = HIDDEN(z);
   walk w;
   walk_of(&w, margin, records, image, d, z, in_margin);
   cptr map = s + image_at(z, image, 8 * h) + d * 4 * h;
@@ -167,7 +172,7 @@ __kernel void bilstm_forward(cptr restrict s, cptr restrict kt, gptr margin, gpt
 /* Column t of every image; global size (jobs of the column or more, 2N). */
 __kernel void bilstm_forward_step(cptr restrict s, cptr restrict kt, gptr margin, gptr records,
                                   const bilstm_sizes z, const int t) {
-  const int image = (int)get_global_id(1) / 2, d = (int)get_global_id(1) % 2, h = z.hidden,
+  const int image = (int)get_global_id(1) / 2, d = (int)get_global_id(1) % 2, h = HIDDEN(z),
             job = (int)get_global_id(0);
   walk w;
   walk_of(&w, margin, records, image, d, z, 0);
@@ -177,7 +182,7 @@ __kernel void bilstm_forward_step(cptr restrict s, cptr restrict kt, gptr margin
 
 /* y[i,x] = left[i,x] + right[i-1,x] from the records. Global size (any, N*H image rows). */
 __kernel void bilstm_combine(cptr restrict records, gptr restrict y, const bilstm_sizes z) {
-  const int H = z.height, W = z.width, h = z.hidden, units = h / BILSTM_V;
+  const int H = z.height, W = z.width, h = HIDDEN(z), units = h / BILSTM_V;
   const int row = (int)get_global_id(1), image = row / H, i = row % H;
   cptr left = records + ((size_t)image * 2 * H + i) * W * 6 * h + 5 * h;
   cptr right = left + ((size_t)H - 1) * W * 6 * h;
@@ -207,6 +212,12 @@ static carry carry_of(gptr scratch, int H, int h) {
 static gptr same_of(const carry *q, int t) { return q->same + (t & 1) * q->odd; }
 static gptr above_of(const carry *q, int t) { return q->above + (t & 1) * q->odd; }
 
+/* Diagonals lie across memory, which a CPU does not foresee. */
+static void ask_for_record(const walk *w, int t, int i, int u) {
+  cptr rec = record_at(w, t, i) + u;
+  for (int q = 0; q < 6; q++) PREFETCH(rec + q * w->h);
+}
+
 /* dp of the rows of a block from the incoming gradients: gh = gy + what came from the right and
  * from below. */
 static void backward_cells(const walk *w, const carry *q, cptr gy, gptr dp, int t, int i, int u) {
@@ -214,6 +225,8 @@ static void backward_cells(const walk *w, const carry *q, cptr gy, gptr dp, int 
   vec gh = LOAD(same_of(q, t + 1) + i * h + u) + LOAD(above_of(q, t + 1) + (i + 1) * h + u);
   if (gy) gh += LOAD(gy + u);
   cptr rec = record_at(w, t, i) + u;
+  ask_for_record(w, t - 2, i, u);
+  if (gy) PREFETCH(gy + u + (w->d ? 2 : -2) * h);
   const vec o = LOAD(rec), f = LOAD(rec + h), in = LOAD(rec + 2 * h), g = LOAD(rec + 3 * h);
   const vec tc = tanh_fast(LOAD(rec + 4 * h)), c_prev = LOAD(neighbour(w, t - 1, i) + 4 * h + u);
   const vec one = SPLAT(1.0f);
@@ -262,11 +275,13 @@ static void backward_kernel(const walk *w, gptr gs, gptr gk, int t, int job) {
   const int gate = job / units * BILSTM_G, u = job % units * BILSTM_V;
   gptr to0 = gk + (size_t)gate * h + u, to1 = to0 + (size_t)4 * h * h;
   vec sum0[BILSTM_G], sum1[BILSTM_G];
+#pragma unroll
   for (int q = 0; q < BILSTM_G; q++) sum0[q] = LOAD(to0 + q * h), sum1[q] = LOAD(to1 + q * h);
   vec above = LOAD(neighbour(w, t - 1, first - 1) + 5 * h + u);
   for (int i = first; i <= last; i++) {
     cptr dp = dp_at(w, gs, t, i) + gate;
     const vec left = LOAD(neighbour(w, t - 1, i) + 5 * h + u);
+#pragma unroll
     for (int q = 0; q < BILSTM_G; q++) {
       const vec v = SPLAT(dp[q]);
       sum0[q] = LCL_MAD(above, v, sum0[q]);
@@ -274,6 +289,7 @@ static void backward_kernel(const walk *w, gptr gs, gptr gk, int t, int job) {
     }
     above = left;
   }
+#pragma unroll
   for (int q = 0; q < BILSTM_G; q++) STORE(sum0[q], to0 + q * h), STORE(sum1[q], to1 + q * h);
 }
 
@@ -325,7 +341,7 @@ static int part_begin(int part, int N, int P) { return (int)((long)part * N / P)
 __kernel void bilstm_backward(cptr restrict gy, cptr restrict k_left, cptr restrict k_right,
                               gptr margin, gptr records, gptr gs, gptr partial, gptr scratch,
                               const bilstm_sizes z) {
-  const int H = z.height, h = z.hidden, N = z.images, P = z.parts;
+  const int H = z.height, h = HIDDEN(z), N = z.images, P = z.parts;
   const int item = (int)get_group_id(0), part = item / 2, d = item % 2;
   const carry q = carry_of(scratch + item * carry_size(H, h), H, h);
   gptr gk = partial + item * part_size(H, h);
@@ -346,7 +362,7 @@ __kernel void bilstm_backward(cptr restrict gy, cptr restrict k_left, cptr restr
  * Global sizes (jobs or more, 2N) of cells and products, (jobs or more, 2P) of kernel. */
 __kernel void bilstm_backward_step_cells(cptr restrict gy, gptr margin, gptr records, gptr gs,
                                          gptr scratch, const bilstm_sizes z, const int t) {
-  const int item = (int)get_global_id(1), job = (int)get_global_id(0), H = z.height, h = z.hidden;
+  const int item = (int)get_global_id(1), job = (int)get_global_id(0), H = z.height, h = HIDDEN(z);
   const carry q = carry_of(scratch + item * carry_size(H, h), H, h);
   walk w;
   walk_of(&w, margin, records, item / 2, item % 2, z, 0);
@@ -357,7 +373,7 @@ __kernel void bilstm_backward_step_cells(cptr restrict gy, gptr margin, gptr rec
 __kernel void bilstm_backward_step_products(cptr restrict k_left, cptr restrict k_right,
                                             gptr margin, gptr records, gptr gs, gptr scratch,
                                             const bilstm_sizes z, const int t) {
-  const int item = (int)get_global_id(1), job = (int)get_global_id(0), H = z.height, h = z.hidden;
+  const int item = (int)get_global_id(1), job = (int)get_global_id(0), H = z.height, h = HIDDEN(z);
   const carry q = carry_of(scratch + item * carry_size(H, h), H, h);
   walk w;
   walk_of(&w, margin, records, item / 2, item % 2, z, 0);
@@ -368,7 +384,7 @@ __kernel void bilstm_backward_step_products(cptr restrict k_left, cptr restrict 
 __kernel void bilstm_backward_step_kernel(gptr margin, gptr records, gptr gs, gptr partial,
                                           const bilstm_sizes z, const int t) {
   const int item = (int)get_global_id(1), job = (int)get_global_id(0), part = item / 2;
-  const int H = z.height, h = z.hidden, N = z.images, P = z.parts;
+  const int H = z.height, h = HIDDEN(z), N = z.images, P = z.parts;
   if (job >= 4 * h / BILSTM_G * (h / BILSTM_V)) return;
   for (int n = part_begin(part, N, P); n < part_begin(part + 1, N, P); n++) {
     walk w;
@@ -380,7 +396,7 @@ __kernel void bilstm_backward_step_kernel(gptr margin, gptr records, gptr gs, gp
 /* After the last column: the gradients of the states at x = -1. Global size (H*h, 2P). */
 __kernel void bilstm_backward_step_edges(gptr partial, gptr scratch, const bilstm_sizes z) {
   const int item = (int)get_global_id(1), part = item / 2;
-  const int H = z.height, h = z.hidden, N = z.images, P = z.parts;
+  const int H = z.height, h = HIDDEN(z), N = z.images, P = z.parts;
   for (int n = part_begin(part, N, P); n < part_begin(part + 1, N, P); n++) {
     const carry q = carry_of(scratch + (n * 2 + item % 2) * carry_size(H, h), H, h);
     add_edge(&q, partial + item * part_size(H, h) + 8 * h * h, h, (int)get_global_id(0));
@@ -393,7 +409,7 @@ __kernel void bilstm_backward_step_edges(gptr partial, gptr scratch, const bilst
  * dp: (H,H,8h) scratch. */
 __kernel void bilstm_backward_margin(cptr restrict k_left, cptr restrict k_right, gptr margin,
                                      gptr dp, gptr partial, gptr scratch, const bilstm_sizes z) {
-  const int d = (int)get_group_id(0), H = z.height, h = z.hidden;
+  const int d = (int)get_group_id(0), H = z.height, h = HIDDEN(z);
   const carry q = carry_of(scratch + d * carry_size(H, h), H, h);
   gptr gk = partial + (z.parts * 2 + d) * part_size(H, h), edge = gk + 8 * h * h;
   walk w;
@@ -415,7 +431,7 @@ __kernel void bilstm_backward_margin(cptr restrict k_left, cptr restrict k_right
 
 /* Gradient of what all cells of the margin see: the sum of dp over them. Global size 8h or more. */
 __kernel void bilstm_pad_grad(cptr dp, gptr gpad, const bilstm_sizes z) {
-  const int e = (int)get_global_id(0), H = z.height, h = z.hidden;
+  const int e = (int)get_global_id(0), H = z.height, h = HIDDEN(z);
   if (e >= 8 * h) return;
   float sum = 0.0f;
   for (int t = 0; t < H - 1; t++)
@@ -426,8 +442,8 @@ __kernel void bilstm_pad_grad(cptr dp, gptr gpad, const bilstm_sizes z) {
 /* Part P of partial = sum over the parts before it, the states' share in each direction. Global
  * (any, 2). */
 __kernel void bilstm_sum_edges(gptr partial, const bilstm_sizes z) {
-  const int d = (int)get_global_id(1), P = z.parts, first = 8 * z.hidden * z.hidden,
-            size = (int)part_size(z.height, z.hidden);
+  const int d = (int)get_global_id(1), P = z.parts, first = 8 * HIDDEN(z) * HIDDEN(z),
+            size = (int)part_size(z.height, HIDDEN(z));
   for (int e = first + (int)get_global_id(0); e < size; e += (int)get_global_size(0)) {
     float sum = 0.0f;
     for (int p = 0; p < P; p++) sum += partial[((size_t)p * 2 + d) * size + e];
@@ -450,7 +466,7 @@ __kernel void bilstm_sum_k(cptr partial, gptr gk_left, gptr gk_right, const int 
 /* Part P's state gradients (H,2,h) to the four (h,H) gradients. Global size (H, 2). */
 __kernel void bilstm_state_grad(cptr partial, gptr h0_left, gptr c0_left, gptr h0_right,
                                 gptr c0_right, const bilstm_sizes z) {
-  const int i = (int)get_global_id(0), d = (int)get_global_id(1), H = z.height, h = z.hidden;
+  const int i = (int)get_global_id(0), d = (int)get_global_id(1), H = z.height, h = HIDDEN(z);
   cptr edge = partial + (z.parts * 2 + d) * part_size(H, h) + 8 * h * h;
   gptr gh = d ? h0_right : h0_left, gc = d ? c0_right : c0_left;
   for (int u = 0; u < h; u++) {

@@ -4,6 +4,12 @@
 #define BILSTM_V 1
 #endif
 #define WIDTH BILSTM_V
+/* Hidden units: a constant where kernels are built for their number. */
+#ifdef BILSTM_H
+#define HIDDEN(z) BILSTM_H
+#else
+#define HIDDEN(z) ((z).hidden)
+#endif
 #include "lstm.cl"
 
 /* exp on [-20, 20], relative error 2e-7: x = n ln 2 + r, a polynomial in r, and n added to the
@@ -73,7 +79,7 @@ static cptr neighbour(const walk *w, int t, int i) {
 /* Not returned: Oclgrind does not know what some compilers say of a struct that is. */
 static void walk_of(walk *w, gptr margin, gptr rec, int image, int d, bilstm_sizes z,
                     int in_margin) {
-  w->H = z.height, w->W = z.width, w->h = z.hidden, w->d = d, w->init = z.init;
+  w->H = z.height, w->W = z.width, w->h = HIDDEN(z), w->d = d, w->init = z.init;
   w->in_margin = in_margin;
   w->zero = margin;
   w->margin = margin + 8 * w->h + (size_t)d * w->H * w->H * 6 * w->h;

@@ -19,6 +19,17 @@
 #define LCL_MAD(a, b, c) mad(a, b, c)
 #endif
 
+/* Asks for the line of memory at p. Only where the compiler's target is the CPU itself: by way of
+ * SPIR-V there may be no translation (Mesa 22 ends the process). */
+#if defined(__has_builtin) && (defined(__x86_64__) || defined(__aarch64__))
+#if __has_builtin(__builtin_prefetch)
+#define PREFETCH(p) __builtin_prefetch((const void *)(size_t)(p))
+#endif
+#endif
+#ifndef PREFETCH
+#define PREFETCH(p)
+#endif
+
 /* Long sums. Up to LCL_SUM_BLOCK terms are added up plainly; each such block then joins the sum
  * together with what the additions before it lost (Kahan 1965). The error is LCL_SUM_BLOCK + 2
  * roundings of the sum of absolute values, however many blocks there are. An infinite sum loses

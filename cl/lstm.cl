@@ -31,8 +31,11 @@ typedef int ivec;
 #else
 typedef CAT(float, WIDTH) vec;
 typedef CAT(int, WIDTH) ivec;
-#define LOAD(p)     CAT(vload, WIDTH)(0, p)
-#define STORE(v, p) CAT(vstore, WIDTH)(v, 0, p)
+/* A vector at any float's address: some drivers split vloadn and vstoren, and what is stored in
+ * parts is slow to load whole. */
+typedef CAT(float, WIDTH) __attribute__((aligned(4))) uvec;
+#define LOAD(p)     (*(__global const uvec *)(p))
+#define STORE(v, p) (*(__global uvec *)(p) = (v))
 #define AS_INT(x)   CAT(as_int, WIDTH)(x)
 #define AS_VEC(x)   CAT(as_float, WIDTH)(x)
 #endif

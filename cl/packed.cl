@@ -108,18 +108,9 @@ static floatv activate(floatv v, int act, float slope) {
 }
 
 /* A comes from the L2 cache or further, and so does a block of B that is larger than the L1: asking
- * early for their lines saves up to a tenth. Only where the compiler's target is the CPU itself: by
- * way of SPIR-V there may be no translation (Mesa 22 ends the process). */
-#if defined(__has_builtin) && (defined(__x86_64__) || defined(__aarch64__))
-#if __has_builtin(__builtin_prefetch)
-#define PREFETCH(p) __builtin_prefetch((const void *)(size_t)(p))
-#endif
-#endif
-#ifndef PREFETCH
-#define PREFETCH(p)
-#endif
-
-/* TILE defines a function: t (rows of NR) becomes FROM(t) plus the first N rows of A's panel times
+ * early for their lines saves up to a tenth.
+ *
+ * TILE defines a function: t (rows of NR) becomes FROM(t) plus the first N rows of A's panel times
  * bp, with A and t in the address spaces named; columns of the panel are KS apart (a constant, or
  * the function's argument ks). The sums are to stay in registers: compilers see to that for an
  * indexed loop over arrays, while walking pointers and named sums cost PoCL's up to 48 moves a

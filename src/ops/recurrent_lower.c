@@ -115,8 +115,10 @@ static plan plan_of(lcl_lower *lw, const lcl_bilstm_attr *a) {
   p.parts = (int)LCL_MAX(LCL_MIN(a->n, LCL_MAX((int)lcl__units(p.caps), 16)), 1);
   p.tiled = !p.caps->packed && !p.steps && plan_tiled(&p);
   p.sizes = sizes_arg(lw, a, p.parts);
-  snprintf(p.options, sizeof p.options, "-DBILSTM_V=%d -DBILSTM_R=%d -DBILSTM_G=%d", p.vec, p.rows,
-           p.gates);
+  const int n = snprintf(p.options, sizeof p.options, "-DBILSTM_V=%d -DBILSTM_R=%d -DBILSTM_G=%d",
+                         p.vec, p.rows, p.gates);
+  if (p.caps->packed)
+    snprintf(p.options + n, sizeof p.options - (size_t)n, " -DBILSTM_H=%d", a->hidden);
   return p;
 }
 
