@@ -3,6 +3,8 @@
  *
  *   forward      y[n,o,p]  = act( bias[o] + sum_k w[o,k] col[n,k,p] )
  *   filter grad  gw[o,k]   = sum_{n,p} gy[n,o,p] col[n,k,p]
+ *                with fewer filters than channels, x and gy may change places: with all taps,
+ *                gy seen from x's pixels is what x is from gy's, in the other order
  *   input grad   gx[n,c,i] = act( bias[c] + sum of t[n,k,p] where col[n,k,p] is x[n,c,i] ),
  *                t[n,k,p]  = sum_o w[o,k] gy[n,o,p]
  *
@@ -226,11 +228,18 @@ static float lane_sum(floatv v) {
   return g.x + g.y;
 }
 
+/* Where gw[filter][k] is; swapped, where x and gy have changed places: of the other order of taps,
+ * filters within channels. */
+static int part_at(int filter, int k, int k_all, int swapped, const conv_shape s) {
+  const int taps = s.kh * s.kw, c = k / taps;
+  return swapped ? (c * s.filters + filter + 1) * taps - 1 - (k - c * taps) : filter * k_all + k;
+}
+
 kernel ONE_ITEM void few_filter_grad(global const float *restrict x,
                                       global const float *restrict gy,
                                       global float *restrict part, local float *restrict sums,
                                       local float *restrict pad, local float *restrict col,
-                                      const conv_shape s, const few_blocks p) {
+                                      const conv_shape s, const few_blocks p, int swapped) {
   const int k_all = s.channels * s.kh * s.kw, plane = s.gq * s.gr;
   const int begin = get_group_id(0) * p.share, end = min(s.images * p.blocks, begin + p.share);
   const int tile = GRAD_ROWS * GRAD_TAPS * VEC, tiles = (k_all + GRAD_TAPS - 1) / GRAD_TAPS;
@@ -259,7 +268,8 @@ kernel ONE_ITEM void few_filter_grad(global const float *restrict x,
     for (int k0 = 0; k0 < k_all; k0 += GRAD_TAPS, sums += tile)
       for (int i = 0; i < min(GRAD_ROWS, s.filters - o); i++)
         for (int k = 0; k < min(GRAD_TAPS, k_all - k0); k++)
-          part[(o + i) * k_all + k0 + k] = lane_sum(LLOAD(sums + (i * GRAD_TAPS + k) * VEC));
+          part[part_at(o + i, k0 + k, k_all, swapped, s)] =
+              lane_sum(LLOAD(sums + (i * GRAD_TAPS + k) * VEC));
 }
 
 /* ---- input gradient ---- */

@@ -13,6 +13,30 @@ static int grad_taps(int64_t vec) {
   return vec == 16 ? 9 : 3;
 }
 
+/* A filter gradient in which images and gradients change places. With gy as the image and x as the
+ * gradient, the taps of the filter come in the other order, and gw[o,c] as [c,o]: columns are made
+ * of gy, which has fewer channels, and vectors are full of x. */
+static bool swaps(const lcl_conv_problem *p) {
+  const lcl_conv_attr *a = &p->a;
+  const int64_t kernel[] = { p->s.kh, p->s.kw };
+  if (p->pass != LCL_CONV_FILTER_GRAD || 2 * p->s.o > p->s.c) return false;
+  for (int i = 0; i < 2; i++)
+    if (a->stride[i] != 1 || a->dilation[i] != 1 || a->pad[2 * i] >= kernel[i] ||
+        a->pad[2 * i + 1] >= kernel[i])
+      return false;
+  return true;
+}
+
+static lcl_conv_problem swapped(const lcl_conv_problem *p) {
+  lcl_conv_problem t = *p;
+  const lcl_conv_sizes s = p->s;
+  t.s = (lcl_conv_sizes) { s.n, s.o, s.oh, s.ow, s.c, s.kh, s.kw, s.h, s.w };
+  for (int i = 0; i < 4; i++) t.a.pad[i] = (i < 2 ? s.kh : s.kw) - 1 - p->a.pad[i];
+  t.in[0] = p->in[1];
+  t.in[1] = p->in[0];
+  return t;
+}
+
 /* How a convolution is divided, and what its kernel keeps in local memory, in numbers. */
 typedef struct plan {
   lcl_conv_sizes s;
@@ -69,7 +93,8 @@ static plan plan_of(const lcl_caps *caps, const lcl_conv_problem *problem) {
   return p;
 }
 
-static bool supported(const lcl_caps *caps, const lcl_conv_problem *problem) {
+static bool supported(const lcl_caps *caps, const lcl_conv_problem *given) {
+  const lcl_conv_problem other = swapped(given), *problem = swaps(given) ? &other : given;
   const lcl_conv_sizes s = problem->s;
   const int64_t vec = lcl__packed_vec(caps);
   if (!caps->packed || problem->a.groups != 1 || s.n == 0 || s.o == 0 || s.oh * s.ow < vec ||
@@ -83,7 +108,7 @@ static bool supported(const lcl_caps *caps, const lcl_conv_problem *problem) {
 /* Measured on two AVX-512 cores against everything else there is. Tiles are wide: small planes
  * leave much of them to the slower narrow ones, for which many channels are too slow. */
 static bool profitable(const lcl_caps *caps, const lcl_conv_problem *problem) {
-  const lcl_conv_sizes s = problem->s;
+  const lcl_conv_sizes s = swaps(problem) ? swapped(problem).s : problem->s;
   (void)caps;
   if (problem->pass == LCL_CONV_INPUT_GRAD) return s.c == 1 || (s.c <= 20 && s.o >= 8);
   return s.c * s.kh * s.kw <= 256 && (s.c <= 4 || (s.c <= 8 && s.oh * s.ow >= 128));
@@ -140,17 +165,20 @@ static lcl_status lower_images(lcl_lower *lw, const lcl_conv_problem *problem) {
 }
 
 /* Each work-item gives a partial sum. */
-static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_conv_problem *problem) {
+static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_conv_problem *given) {
+  const bool swap = swaps(given);
+  const lcl_conv_problem other = swapped(given), *problem = swap ? &other : given;
   const plan p = plan_of(lcl__lower_caps(lw), problem);
-  const lcl_gemm g = lcl__conv_gemm_of(problem);
+  const lcl_gemm g = lcl__conv_gemm_of(given);
   const int part = lcl__scratch(lw, sizeof(float) * (size_t)(p.items * p.s.o * p.taps));
   lcl_arg_list l = { .n = 0 };
   lcl__args_add(&l, problem->in[0]);
   lcl__args_add(&l, problem->in[1]);
   lcl__args_add(&l, lcl__scratch_arg(lw, part, LCL_WRITE));
   add_plan(lw, &l, problem, &p);
+  lcl__args_add(&l, lcl__i32(swap));
   LCL_TRY(emit(lw, problem, &p, "few_filter_grad", &l));
-  return lcl__gemm_sum_parts(lw, &g, (int)p.items, part, p.taps, 0);
+  return lcl__gemm_sum_parts(lw, &g, (int)p.items, part, g.n, 0);
 }
 
 static lcl_status lower(lcl_lower *lw, const lcl_conv_problem *p, const lcl_kernel_params *none) {

@@ -607,6 +607,45 @@ static void check_implementation(const lcl_conv_implementation *im, conv_kind ki
   lcl__choose_watch(ctx, NULL, NULL);
 }
 
+/* Filter gradients of fewer filters than channels, in which images and gradients change places:
+ * oblong filters, asymmetric padding up to a filter's size (the last case: beyond it, where they
+ * cannot), several blocks of rows. */
+static void few_filters(void **state) {
+  (void)state;
+  static const struct {
+    int64_t n, c, h, w, o, kh, kw;
+    int top, bottom, left, right;
+  } cases[] = { { 3, 9, 7, 13, 2, 3, 2, 0, 2, 1, 0 },   { 3, 16, 12, 11, 1, 5, 5, 4, 4, 4, 4 },
+                { 2, 8, 16, 16, 4, 7, 7, 6, 6, 6, 6 },  { 2, 5, 20, 33, 1, 1, 1, 0, 0, 0, 0 },
+                { 2, 17, 60, 50, 3, 3, 5, 1, 0, 4, 2 }, { 2, 6, 6, 9, 1, 2, 3, 2, 0, 1, 1 } };
+  rng r = { 37 };
+  for (size_t i = 0; lcl__context_caps(ctx)->packed && i < (small ? 1 : LCL_COUNT(cases)); i++) {
+    lcl_ref_conv d = { .n = cases[i].n,
+                       .c = cases[i].c,
+                       .h = cases[i].h,
+                       .w = cases[i].w,
+                       .o = cases[i].o,
+                       .kh = cases[i].kh,
+                       .kw = cases[i].kw,
+                       .stride_y = 1,
+                       .stride_x = 1,
+                       .top = cases[i].top,
+                       .left = cases[i].left,
+                       .dilation_y = 1,
+                       .dilation_x = 1,
+                       .groups = 1 };
+    const lcl_conv_desc desc = { .pad = { cases[i].top, cases[i].bottom, cases[i].left,
+                                          cases[i].right } };
+    assert_true(out_size(d.h, d.kh, 1, d.top, desc.pad[1], 1, &d.oh) &&
+                out_size(d.w, d.kw, 1, d.left, desc.pad[3], 1, &d.ow));
+    forced few = { choice_of("few-channel", (lcl_kernel_params) { 0 }), 0 };
+    lcl__choose_watch(ctx, force, &few);
+    check(&r, &d, &desc, FILTER_GRAD, i % 2 == 0, false, NULL);
+    assert_int_equal(few.count, 1);
+  }
+  lcl__choose_watch(ctx, NULL, NULL);
+}
+
 /* No images, no channels, no filters: every implementation takes 3x3 filters of stride 1. */
 static void nothing_to_compute(void **state) {
   (void)state;
@@ -659,7 +698,8 @@ int main(void) {
     cmocka_unit_test(random_shapes), cmocka_unit_test(network_layers),
     cmocka_unit_test(strided),       cmocka_unit_test(nothing_to_compute),
     cmocka_unit_test(every_gemm),    cmocka_unit_test(every_implementation),
-    cmocka_unit_test(fourier_own),   cmocka_unit_test(fourier_any)
+    cmocka_unit_test(few_filters),   cmocka_unit_test(fourier_own),
+    cmocka_unit_test(fourier_any)
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
