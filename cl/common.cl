@@ -42,6 +42,17 @@
     (sum) = total_;                                                                                \
   }
 
+/* T sum = the sum of `parts` values as above, LOAD(p) and what is part_size apart from there on. */
+#define LCL_SUM_OF_PARTS(T, LOAD, p, part_size, parts)                                             \
+  T sum = LOAD(p), lost = (T)(0.0f);                                                               \
+  for (int k = 1; k < min(parts, LCL_SUM_BLOCK); k++) sum += LOAD((p) + k * (part_size));          \
+  for (int k = LCL_SUM_BLOCK; k < (parts);) {                                                      \
+    T block = LOAD((p) + k++ * (part_size));                                                       \
+    for (int stop = k + min((parts) - k, LCL_SUM_BLOCK - 1); k < stop; k++)                        \
+      block += LOAD((p) + k * (part_size));                                                        \
+    LCL_SUM_JOIN(T, sum, lost, block)                                                              \
+  }
+
 /* Of two values a reduction makes one; a NaN survives. A sum joins blocks as above, the others need
  * no care. */
 #define LCL_COMBINE_SUM(a, b) ((a) + (b))

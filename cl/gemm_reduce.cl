@@ -23,17 +23,7 @@
 #define RUN 1
 #endif
 
-/* sum = the parts at p, part_size apart, as a long sum (common.cl); LOAD reads a T. */
-#define SUM_OF_PARTS(T, LOAD, p)                                                                   \
-  T sum = LOAD(p), lost = (T)(0.0f);                                                               \
-  for (int k = 1; k < min(splits, LCL_SUM_BLOCK); k++) sum += LOAD((p) + k * part_size);           \
-  for (int k = LCL_SUM_BLOCK; k < splits;) {                                                       \
-    T block = LOAD((p) + k++ * part_size);                                                         \
-    for (int stop = k + min(splits - k, LCL_SUM_BLOCK - 1); k < stop; k++)                         \
-      block += LOAD((p) + k * part_size);                                                          \
-    LCL_SUM_JOIN(T, sum, lost, block)                                                              \
-  }
-#define LOAD1(p) (*(p))
+/* A vector at p. */
 #define LOAD4(p) (*(global const float4 *)(p))
 #define LOAD8(p) vload8(0, p)
 
@@ -52,7 +42,7 @@ kernel void gemm_reduce(global const float *restrict part, global result *restri
     for (int t = 0; t < taps; t++) {
       global const float *p = part + (size_t)row * pitch + t * cl + ch;
       float s[8];
-      SUM_OF_PARTS(float8, LOAD8, p)
+      LCL_SUM_OF_PARTS(float8, LOAD8, p, part_size, splits)
       vstore8(sum, 0, s);
       for (int l = 0; l < count; l++) STORE(s[l], to, l * taps + t);
     }
@@ -67,12 +57,12 @@ kernel void gemm_reduce(global const float *restrict part, global result *restri
                   *line = first + (size_t)(row - z * m) * lc.ldc;
 #if RUN == 4
     columns x;
-    SUM_OF_PARTS(float4, LOAD4, p)
+    LCL_SUM_OF_PARTS(float4, LOAD4, p, part_size, splits)
     if (lc.bias_kind) sum += lc.bias_kind == 2 ? (float4)(bias[row]) : vload4(0, bias + j);
     columns_at(&x, first, j, n, lc, gq, gr);
     store_columns(line, &x, activate(sum, lc.act, lc.slope));
 #else
-    SUM_OF_PARTS(float, LOAD1, p)
+    LCL_SUM_OF_PARTS(float, *, p, part_size, splits)
     if (lc.bias_kind) sum += lc.bias_kind == 2 ? bias[row] : bias[j];
     STORE(lcl_activate(sum, lc.act, lc.slope), line, gq ? gemm_column(j, lc, gq, gr) : j);
 #endif

@@ -1,5 +1,5 @@
-/* reduce.cl: arg max along one axis. (Sums and maxima are generated with the expression they
- * reduce: src/ops/fuse_reduce.c.)
+/* reduce.cl: arg max along one axis, and sums of partial results. (Sums and maxima are generated
+ * with the expression they reduce: src/ops/fuse_reduce.c.)
  *
  * x (outer, n, inner), y (outer, inner) int: index of the first largest element; a NaN wins. A long
  * axis is cut into `splits` parts of `part` elements (dimension 1 of the launch), each with its own
@@ -40,18 +40,34 @@ kernel void argmax_fold(global const float *x, global const int *parts, global i
   y[i] = best;
 }
 
-/* fold_partials: y[i] = factor * fold over s of part[s][i]; kind 0 sum, 1 max, 2 min. part (splits,
- * n). */
-kernel void fold_partials(global const float *part, global float *y, int n, int splits, int kind,
-                          float factor) {
-  int i = get_global_id(0);
-  if (i >= n) return;
-  float acc = part[i], lost = 0.0f;
-  for (int s = 1; s < splits; s++) {
-    float v = part[s * n + i];
-    if (kind == 0) LCL_SUM_JOIN(float, acc, lost, v)
-    else if (kind == 1) acc = (acc >= v || acc != acc) ? acc : v;
-    else acc = (acc <= v || acc != acc) ? acc : v;
+/* sum_parts: up to 8 sums of partial results (src/graph/sums.c). Groups begin.s<t> to end.s<t> - 1
+ * have sum t < 8:
+ *   y<t>[i] = factor.s<t> * sum over k of p<t>[k][i]      k < splits.s<t>, i < results.s<t>
+ * Sums of the same groups, which have the same y, are added. */
+#define SUM(t)                                                                                     \
+  if (g >= begin.s##t && g < end.s##t) {                                                           \
+    const int n = results.s##t, i = (g - begin.s##t) * get_local_size(0) + get_local_id(0);        \
+    if (i < n) {                                                                                   \
+      global const float *p = p##t + i;                                                            \
+      LCL_SUM_OF_PARTS(float, *, p, (size_t)n, splits.s##t)                                        \
+      all += sum * factor.s##t;                                                                    \
+      y##t[i] = all;                                                                               \
+    }                                                                                              \
   }
-  y[i] = acc * factor;
+kernel void sum_parts(global const float *p0, global const float *p1, global const float *p2,
+                      global const float *p3, global const float *p4, global const float *p5,
+                      global const float *p6, global const float *p7, global float *y0,
+                      global float *y1, global float *y2, global float *y3, global float *y4,
+                      global float *y5, global float *y6, global float *y7, int8 begin, int8 end,
+                      int8 results, int8 splits, float8 factor) {
+  const int g = get_group_id(0);
+  float all = 0.0f;
+  SUM(0)
+  SUM(1)
+  SUM(2)
+  SUM(3)
+  SUM(4)
+  SUM(5)
+  SUM(6)
+  SUM(7)
 }

@@ -77,6 +77,14 @@ typedef struct lcl_output_binding {
   size_t bytes;
 } lcl_output_binding;
 
+/* y[i] = factor * sum over s of parts[s][i] */
+typedef struct lcl_sum {
+  lcl_arg parts, y;
+  int64_t results, splits;
+  float factor;
+} lcl_sum;
+enum { LCL_SUMS = 8 }; /* that wait at most */
+
 struct lcl_lower {
   lcl_context *ctx;
   lcl_graph *graph;
@@ -101,6 +109,8 @@ struct lcl_lower {
     lcl_output_binding *data;
     size_t n, cap;
   } outputs;
+  lcl_sum sums[LCL_SUMS]; /* that wait to be emitted */
+  int n_sums;
   const lcl_node *current;          /* for labels and messages */
   lcl_str notes;                    /* lines of choices that ops made */
   size_t scratch;                   /* bytes of lcl__scratch() */
@@ -115,6 +125,11 @@ int lcl__slot_new(lcl_lower *lw, lcl_slot slot);
 int lcl__root_slot(const lcl_lower *lw, int slot);
 lcl_status lcl__lower_all(lcl_lower *lw, lcl_tensor *const *fetch, int n_fetch,
                           const lcl_compile_desc *desc);
+
+/* sums.c: emits the sums that wait; those at the latest that a launch with these arguments needs.
+ */
+lcl_status lcl__sums_emit(lcl_lower *lw);
+lcl_status lcl__sums_needed(lcl_lower *lw, const lcl_arg *args, int n);
 
 /* plan.c: gives TEMP slots their offsets; returns the arena's size and the sum of all. */
 lcl_status lcl__plan_memory(lcl_lower *lw, size_t *arena_bytes, size_t *sum_bytes);

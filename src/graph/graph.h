@@ -236,6 +236,12 @@ bool lcl__lower_exports(const lcl_lower *lw, const lcl_node *node);
 /* Adds a launch to the program; everything is copied. user of a call lives as long as the program:
  * give user_free. */
 lcl_status lcl__emit(lcl_lower *lw, const lcl_launch *launch);
+/* y[i] = factor * sum over s of parts[s][i], i < results, s < splits; parts is dense. The launch
+ * comes when something needs y, or later. */
+lcl_status lcl__sum_parts(lcl_lower *lw, lcl_arg parts, lcl_arg y, int64_t results, int64_t splits,
+                          float factor);
+/* Whether the sum of two tensors, each a sum that waits and is read by nothing else, waits now. */
+bool lcl__sums_add(lcl_lower *lw, lcl_node *add);
 lcl_status lcl__emit_copy(lcl_lower *lw, lcl_arg from, lcl_arg to, size_t bytes);
 lcl_status lcl__emit_fill(lcl_lower *lw, lcl_arg to, uint32_t pattern, size_t bytes);
 

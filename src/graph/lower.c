@@ -418,6 +418,7 @@ lcl_status lcl__emit(lcl_lower *lw, const lcl_launch *launch) {
   if (lw->status != LCL_OK) return lw->status;
   for (int i = 0; i < l.dims; i++)
     if (l.global[i] == 0) return LCL_OK; /* nothing to do */
+  LCL_TRY(lcl__sums_needed(lw, l.args, l.n_args));
   lcl_arg *args = lcl__arena_alloc(lw->arena, sizeof *args * (size_t)LCL_MAX(l.n_args, 1));
   if (!args) return LCL_ERR_HOST_MEMORY;
   if (l.n_args) memcpy(args, l.args, sizeof *args * (size_t)l.n_args);
@@ -604,5 +605,6 @@ lcl_status lcl__lower_all(lcl_lower *lw, lcl_tensor *const *fetch, int n_fetch,
   for (size_t i = 0; !desc->only_fetch && i < g->outputs.n; i++)
     LCL_TRY(keep_output(lw, g->outputs.data[i], g->outputs.data[i]->output_name));
   if (!desc->no_updates) LCL_TRY(lower_updates(lw));
+  LCL_TRY(lcl__sums_emit(lw));
   return lw->random ? advance_random(lw) : LCL_OK;
 }

@@ -20,10 +20,6 @@ lcl_status lcl__lower_reduce_group(lcl_lower *lw, const lcl_space *space, lcl_no
                                    int n);
 /* lcl_op.whole_results. */
 bool lcl__whole_results(const lcl_caps *caps, const lcl_space *space);
-/* y (results) = factor times the sum, maximum or minimum of parts (splits, results). */
-lcl_status lcl__emit_fold(lcl_lower *lw, lcl_arg parts, lcl_arg y, int64_t results, int64_t splits,
-                          lcl_reduce_kind kind, float factor);
-
 /* The axes of x in the set, #LCL_ALL_AXES for each; one that x has not is an error of the graph. */
 unsigned lcl__axes_of(const lcl_tensor *x, unsigned axes, const char *op);
 

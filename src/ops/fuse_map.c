@@ -92,6 +92,9 @@ static lcl_status emit_map(lcl_fused *f) {
 lcl_status lcl__lower_map_group(lcl_lower *lw, const lcl_space *space, lcl_node *const *nodes,
                                 int n) {
   lcl_fused f = { .lw = lw, .caps = lcl__lower_caps(lw), .space = *space };
+  if (n == 1 && nodes[0]->n_in == 2 &&
+      ((const lcl_map_attr *)nodes[0]->attr)->code == LCL_MAP_ADD && lcl__sums_add(lw, nodes[0]))
+    return LCL_OK;
   lcl_status st = lcl__fused_collect(&f, nodes, n);
   if (st == LCL_OK) {
     lcl__fused_merge(&f);

@@ -289,18 +289,6 @@ static void reduce_source(lcl_fused *f) {
   lcl__str_add(o, "}\n");
 }
 
-lcl_status lcl__emit_fold(lcl_lower *lw, lcl_arg parts, lcl_arg y, int64_t results, int64_t splits,
-                          lcl_reduce_kind kind, float factor) {
-  return lcl__emit(lw, &(lcl_launch) { .label = "fold partial results",
-                                       .source = { .file = "reduce.cl" },
-                                       .kernel = "fold_partials",
-                                       LCL_ARGS(parts, y, lcl__i32(results), lcl__i32(splits),
-                                                lcl__i32(kind), lcl__f32(factor)),
-                                       .dims = 1,
-                                       .global = { (size_t)results },
-                                       .bytes = 4.0 * (double)(results * splits) });
-}
-
 /* Whether something follows from results. */
 static bool is_deep(const lcl_fused *f) {
   for (int i = 0; i < f->n_member; i++)
@@ -432,6 +420,31 @@ static int select_nodes(const lcl_space *space, lcl_node *const *nodes, int n, b
   return k;
 }
 
+/* Sums from which nothing follows: their parts are added up with others'. */
+static lcl_status sum_later(lcl_lower *lw, lcl_node *const *nodes, int n, const int *part,
+                            int64_t splits) {
+  for (int i = 0, k = 0; i < n; i++) {
+    const lcl_reduce_attr *a = nodes[i]->attr;
+    if (nodes[i]->op->fusion != LCL_FUSE_REDUCE) continue;
+    const int from = part[k++];
+    if (!lcl__lower_exports(lw, nodes[i])) continue;
+    LCL_TRY(lcl__sum_parts(lw, lcl__scratch_arg(lw, from, LCL_READ),
+                           lcl__out(lw, (lcl_tensor *)&nodes[i]->out[0]),
+                           lcl_shape_count(nodes[i]->out[0].shape), splits, a->factor));
+  }
+  return LCL_OK;
+}
+
+static bool sums_only(const lcl_caps *caps, const lcl_space *space, lcl_node *const *nodes, int n) {
+  if (caps->packed) return false;
+  for (int i = 0; i < n; i++)
+    if (nodes[i]->op->fusion == LCL_FUSE_REDUCE
+            ? ((const lcl_reduce_attr *)nodes[i]->attr)->kind != LCL_REDUCE_SUM
+            : lcl__space_per(space, nodes[i]) == LCL_PER_RESULT)
+      return false;
+  return true;
+}
+
 /* In two launches, if the first has partial results; what follows from results is in the second. */
 static lcl_status lower_in_two(lcl_lower *lw, const lcl_space *space, lcl_node *const *nodes, int n,
                                int64_t *splits) {
@@ -443,7 +456,9 @@ static lcl_status lower_in_two(lcl_lower *lw, const lcl_space *space, lcl_node *
   lcl_fused second = first;
   lcl_status st = lcl__fused_collect(&first, some, select_nodes(space, nodes, n, false, some));
   if (st == LCL_OK) st = emit_parts(&first, part, splits);
-  if (st == LCL_OK && *splits) {
+  if (st == LCL_OK && *splits && sums_only(first.caps, space, nodes, n))
+    st = sum_later(lw, nodes, n, part, *splits);
+  else if (st == LCL_OK && *splits) {
     second.launch = LCL_SECOND_LAUNCH;
     second.space = space_of_parts(space, *splits);
     st = lcl__fused_collect(&second, some, select_nodes(space, nodes, n, true, some));

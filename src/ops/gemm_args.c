@@ -32,6 +32,9 @@ lcl_status lcl__gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int
   const size_t group = lcl__group_size(caps);
   const bool pixels = g->source == LCL_GEMM_PATCHES;
   const lcl_gemm_target own = { g->c, g->c_base, g->c_batch, 0, g->ldc, -1 };
+  if (!caps->packed && !cl && !pixels && !g->bias_kind && !g->act && !g->half_c && !g->c_base &&
+      pitch == g->n && g->ldc == g->n && (g->batch == 1 || g->c_batch == g->m * g->n))
+    return lcl__sum_parts(lw, lcl__scratch_arg(lw, part, LCL_READ), g->c, total, splits, 1);
   lcl_arg_list l = { .n = 0 };
   char label[128], options[64];
   const bool smooth = g->act == LCL_ACT_SIGMOID || g->act == LCL_ACT_TANH;

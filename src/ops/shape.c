@@ -548,8 +548,7 @@ static lcl_status lower_scatter(lcl_lower *lw, lcl_node *node) {
                       .global = { lcl__row_lanes(lw, width), (size_t)to.dim[0], (size_t)splits },
                       .bytes = 4.0 * (double)(lcl_shape_count(from) + count) }));
   if (splits == 1) return LCL_OK;
-  return lcl__emit_fold(lw, lcl__scratch_arg(lw, sums, LCL_READ), y, count, splits, LCL_REDUCE_SUM,
-                        1);
+  return lcl__sum_parts(lw, lcl__scratch_arg(lw, sums, LCL_READ), y, count, splits, 1);
 }
 
 static void grad_scatter(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {

@@ -94,6 +94,9 @@ def predict(record, launch, rows):
     if name == "gemm_tiled":
         time, flops, moved = gemm(row, record.program(launch["program"]).parameters(), d, groups)
         return name, time + LAUNCH, flops, moved
+    if name == "sum_parts":  # its work-items each add up parts, a read after the other
+        moved = sum(4.0 * n * (k + 1) for n, k in zip(d["results"], d["splits"]))
+        return name, max(moved / STREAM, max(d["splits"]) * 60 / CLOCK) + LAUNCH, 0, moved
     if name in ("map", "reduce"):
         time, flops, moved = generated(name, launch, d, row["instructions"])
         return name, time + LAUNCH, flops, moved

@@ -1,0 +1,121 @@
+/* Sums of partial results that are left for later: of those that nothing reads yet, one launch
+ * makes several, as all the gradients of a step whose GEMMs and reductions are split. */
+#include "device/divide.h"
+#include "graph/compile.h"
+
+/* Bytes of partial results that may wait. */
+enum { MOST_WAITING = 32 << 20 };
+
+/* What of its root a slot covers. */
+static int range(const lcl_lower *lw, int slot, size_t *from, size_t *to) {
+  const size_t bytes = lw->slots.data[slot].bytes;
+  *from = 0;
+  for (; lw->slots.data[slot].kind == LCL_SLOT_PART; slot = lw->slots.data[slot].parent)
+    *from += lw->slots.data[slot].offset;
+  *to = *from + bytes;
+  return slot;
+}
+
+static bool overlap(const lcl_lower *lw, const lcl_arg *a, const lcl_arg *b) {
+  size_t from, to, start, end;
+  if (a->kind != LCL_ARG_MEMORY) return false;
+  const int one = range(lw, a->slot, &from, &to), other = range(lw, b->slot, &start, &end);
+  const lcl_buffer *given = lw->slots.data[one].buffer;
+  return (one == other || (given && given == lw->slots.data[other].buffer)) && from < end &&
+         start < to;
+}
+
+lcl_status lcl__sums_emit(lcl_lower *lw) {
+  const int n = lw->n_sums;
+  const int64_t group = (int64_t)lcl__group_size(lw->caps);
+  const lcl_sum *sums = lw->sums;
+  int64_t begin[LCL_SUMS] = { 0 }, end[LCL_SUMS] = { 0 }, results[LCL_SUMS] = { 0 },
+          splits[LCL_SUMS] = { 0 }, groups = 0;
+  float factor[LCL_SUMS] = { 0 };
+  double bytes = 0;
+  lcl_arg args[2 * LCL_SUMS + 5];
+  if (!n) return LCL_OK;
+  for (int i = 0; i < LCL_SUMS; i++) {
+    const lcl_sum *s = &sums[LCL_MIN(i, n - 1)];
+    args[i] = s->parts;
+    args[LCL_SUMS + i] = s->y;
+    if (i >= n) continue;
+    results[i] = s->results;
+    splits[i] = s->splits;
+    factor[i] = s->factor;
+    bytes += 4.0 * (double)(s->results * (s->splits + 1));
+    int first = 0;
+    while (sums[first].y.slot != s->y.slot) first++;
+    begin[i] = first < i ? begin[first] : groups;
+    end[i] = begin[i] + lcl__ceil_div(s->results, group);
+    groups = LCL_MAX(groups, end[i]);
+  }
+  lw->n_sums = 0; /* before they are emitted: lcl__emit() asks for what waits */
+  const int64_t *const sizes[] = { begin, end, results, splits };
+  for (int i = 0; i < 4; i++) args[2 * LCL_SUMS + i] = lcl__int8(sizes[i], LCL_SUMS);
+  args[2 * LCL_SUMS + 4] = lcl__bytes(factor, sizeof factor);
+  char label[40];
+  snprintf(label, sizeof label, "%d sums of parts", n);
+  return lcl__emit(lw, &(lcl_launch) { .label = label,
+                                       .source = { .file = "reduce.cl" },
+                                       .kernel = "sum_parts",
+                                       .args = args,
+                                       .n_args = (int)LCL_COUNT(args),
+                                       .dims = 1,
+                                       .global = { (size_t)(groups * group) },
+                                       .local = { (size_t)group },
+                                       .bytes = bytes });
+}
+
+lcl_status lcl__sums_needed(lcl_lower *lw, const lcl_arg *args, int n) {
+  for (int i = 0; i < lw->n_sums; i++)
+    for (int k = 0; k < n; k++)
+      if (overlap(lw, &args[k], &lw->sums[i].y)) return lcl__sums_emit(lw);
+  return LCL_OK;
+}
+
+lcl_status lcl__sum_parts(lcl_lower *lw, lcl_arg parts, lcl_arg y, int64_t results, int64_t splits,
+                          float factor) {
+  size_t waiting = 0;
+  if (parts.kind != LCL_ARG_MEMORY || y.kind != LCL_ARG_MEMORY) return lw->status;
+  if (!results) return LCL_OK;
+  LCL_TRY(lcl__sums_needed(lw, &y, 1));
+  lw->sums[lw->n_sums++] = (lcl_sum) { parts, y, results, splits, factor };
+  for (int i = 0; i < lw->n_sums; i++)
+    waiting += (size_t)(lw->sums[i].results * lw->sums[i].splits) * sizeof(float);
+  /* A CPU loses more by the way to memory than a launch takes. */
+  return lw->caps->packed || lw->n_sums == LCL_SUMS || waiting > MOST_WAITING ? lcl__sums_emit(lw)
+                                                                              : LCL_OK;
+}
+
+/* The slot of t where it is dense, which nothing but one node reads, or -1. */
+static int read_once(lcl_lower *lw, lcl_tensor *t) {
+  lcl_view v;
+  int64_t dense[LCL_MAX_RANK];
+  for (const lcl_node *at = t->node;; at = at->in[0]->node) {
+    if (lw->groups.n_users[at->id] != 1 || lw->groups.kept[at->id]) return -1;
+    if (!at->op->view) break;
+  }
+  if (lcl__lower_view(lw, t, &v) != LCL_OK || v.offset != 0) return -1;
+  lcl__dense_strides(t->shape, dense);
+  for (int i = 0; i < t->shape.rank; i++)
+    if (t->shape.dim[i] > 1 && v.stride[i] != dense[i]) return -1;
+  return v.slot;
+}
+
+static bool waits(const lcl_lower *lw, int slot, int64_t results) {
+  for (int i = 0; i < lw->n_sums; i++)
+    if (lw->sums[i].y.slot == slot && lw->sums[i].results == results) return true;
+  return false;
+}
+
+bool lcl__sums_add(lcl_lower *lw, lcl_node *add) {
+  const int64_t results = lcl_shape_count(add->out[0].shape);
+  if (!lw->n_sums) return false;
+  const int a = read_once(lw, add->in[0]), b = read_once(lw, add->in[1]);
+  if (a < 0 || b < 0 || !waits(lw, a, results) || !waits(lw, b, results)) return false;
+  const lcl_arg y = lcl__out(lw, &add->out[0]);
+  for (int i = 0; i < lw->n_sums; i++)
+    if (lw->sums[i].y.slot == a || lw->sums[i].y.slot == b) lw->sums[i].y = y;
+  return true;
+}

@@ -1,0 +1,86 @@
+/* Sums of partial results (src/graph/sums.c). */
+#include <math.h>
+
+#include "device/device.h"
+#include "latentcl/ops.h"
+#include "context.h"
+
+/* Sums of partial results wait for each other, and two that are only added become one: products of
+ * long rows, the sums of two, of three, of one with itself and of one that is fetched too, and more
+ * sums than one launch has. */
+static void sums_of_parts(void **state) {
+  (void)state;
+  enum { M = 5, K = 3000, N = 12, FETCHES = 14 };
+  static float x[K * M];
+  float got[M * M], want[N][M * M];
+  lcl_tensor *y[N], *fetch[FETCHES];
+  for (unsigned i = 0, seed = 31; i < K * M; i++) {
+    seed = seed * 1664525u + 1013904223u;
+    x[i] = (float)(seed >> 8) / (float)(1 << 23) - 1.0f;
+  }
+  lcl_store *store;
+  lcl_graph *g;
+  ASSERT_OK(lcl_store_create(ctx, 7, &store));
+  ASSERT_OK(lcl_graph_create(store, "test", &g));
+  lcl_tensor *t = lcl_input(g, "x", LCL_F32, LCL_SHAPE(K, M));
+  for (int c = 0; c < N; c++) {
+    for (int i = 0; i < M * M; i++) {
+      double sum = 0;
+      for (int k = 0; k < K; k++)
+        sum += (double)x[k * M + i / M] * (double)x[k * M + i % M] * (1 + 0.5 * c);
+      want[c][i] = (float)sum;
+    }
+    y[c] = lcl_matmul(lcl_scale(t, 1 + 0.5f * (float)c), t, true, false);
+  }
+  fetch[0] = lcl_add(y[0], y[1]);
+  fetch[1] = lcl_add(lcl_add(y[2], y[3]), y[4]);
+  fetch[2] = lcl_add(y[5], y[5]);
+  fetch[3] = lcl_add(y[6], y[7]);
+  fetch[4] = y[7];
+  fetch[5] = lcl_sum(t, LCL_AXIS(0), false);
+  for (int c = 8; c < N; c++) fetch[c - 2] = y[c];
+  fetch[10] = lcl_mean(t, LCL_ALL_AXES, false);
+  fetch[11] = lcl_sum(lcl_scale(t, 2), LCL_AXIS(0), false);
+  fetch[12] = lcl_mean(lcl_square(t), LCL_AXIS(0), false);
+  fetch[13] = lcl_sum(lcl_scale(t, 3), LCL_AXIS(0), false);
+  lcl_program *p;
+  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = FETCHES }, &p));
+  ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
+  ASSERT_OK(lcl_run(p));
+  double column[M] = { 0 }, squares[M] = { 0 }, all = 0;
+  for (int i = 0; i < K * M; i++) {
+    column[i % M] += (double)x[i];
+    squares[i % M] += (double)x[i] * (double)x[i] / K;
+    all += (double)x[i] / (K * M);
+  }
+  for (int f = 0; f < FETCHES; f++) {
+    const int n = (int)lcl_shape_count(lcl_tensor_shape(fetch[f]));
+    char name[16];
+    snprintf(name, sizeof name, "#%d", f);
+    ASSERT_OK(lcl_fetch(p, name, got, (size_t)n * sizeof(float)));
+    for (int i = 0; i < n; i++) {
+      const double right = f == 0    ? (double)want[0][i] + (double)want[1][i]
+                           : f == 1  ? (double)want[2][i] + (double)want[3][i] + (double)want[4][i]
+                           : f == 2  ? 2 * (double)want[5][i]
+                           : f == 3  ? (double)want[6][i] + (double)want[7][i]
+                           : f == 4  ? (double)want[7][i]
+                           : f == 5  ? column[i]
+                           : f == 10 ? all
+                           : f == 11 ? 2 * column[i]
+                           : f == 12 ? squares[i]
+                           : f == 13 ? 3 * column[i]
+                                     : (double)want[f + 2][i];
+      const double bound = f == 10 || f == 12 ? 2e-6 : 6e-6 * K;
+      if (!(fabs((double)got[i] - right) <= bound))
+        fail_msg("result %d: got %.9g, expected %.9g within %.3g", f, (double)got[i], right, bound);
+    }
+  }
+  lcl_program_destroy(p);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = { cmocka_unit_test(sums_of_parts) };
+  return cmocka_run_group_tests(tests, setup, teardown);
+}
