@@ -151,7 +151,11 @@ static int write_sheet(const lcl_dataset *ds, const char *path) {
 }
 
 static int write_images(const lcl_splits *s, const char *folder) {
-  if (lcl__data_write_images(s, folder) != LCL_OK) return cli_error();
+  cli_catch_stop();
+  if (lcl__data_write_images(s, folder, cli_stopped) != LCL_OK) {
+    cli_error();
+    return cli_stopped() ? cli_stop_code() : CLI_FAILED;
+  }
   cli_print("images written to %s\n", folder);
   return CLI_OK;
 }

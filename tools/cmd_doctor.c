@@ -105,36 +105,11 @@ static bool has_platform(const lcl_device_info *rows, size_t n, const char *word
   return false;
 }
 
-/* Where PoCL keeps what it compiled; it shows no device where it cannot write there. */
-static void pocl_folder(char *path, size_t size) {
-  const char *own = getenv("POCL_CACHE_DIR"), *xdg = getenv("XDG_CACHE_HOME"),
-             *home = getenv("HOME");
-  if (own)
-    snprintf(path, size, "%s", own);
-  else if (xdg)
-    snprintf(path, size, "%s/pocl/kcache", xdg);
-  else
-    snprintf(path, size, "%s%s/pocl/kcache", home ? home : "/tmp", home ? "/.cache" : "");
-}
-
-/* The folder is there, or could be made, and can be written to. */
-static bool can_write_folder(const char *path) {
-  char part[1024];
-  snprintf(part, sizeof part, "%s", path);
-  while (access(part, F_OK) != 0) {
-    char *slash = strrchr(part, '/');
-    if (!slash || slash == part) return access(slash ? "/" : ".", W_OK) == 0;
-    *slash = 0;
-  }
-  return access(part, W_OK | X_OK) == 0;
-}
-
 static void show_no_pocl(bool installed) {
   char path[1024];
-  pocl_folder(path, sizeof path);
   if (!installed)
     doctor_say("  ! no PoCL, the driver for CPUs: install pocl-opencl-icd\n");
-  else if (!can_write_folder(path))
+  else if (lcl__pocl_is_locked_out(path, sizeof path))
     doctor_say("  ! PoCL shows no device: its cache folder %s cannot be written; set "
                "POCL_CACHE_DIR\n",
                path);

@@ -22,7 +22,7 @@ bool lcl__bench_folder(char path[48]) {
 static lcl_status write_images(const char *folder, double *images) {
   lcl_splits splits;
   LCL_TRY(lcl_data_open(&(lcl_data_desc) { .path = "synthetic:animals", .valid = -1 }, &splits));
-  const lcl_status st = lcl__data_write_images(&splits, folder);
+  const lcl_status st = lcl__data_write_images(&splits, folder, NULL);
   *images = (double)(splits.train->count + splits.test->count);
   lcl_splits_close(&splits);
   return st;

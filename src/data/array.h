@@ -16,8 +16,10 @@ lcl_status lcl__check_intensities(const lcl_dataset *ds);
 const char *lcl__class_name(const lcl_dataset *ds, int32_t c, char number[16]);
 
 /* Every example as FOLDER/PART/CLASS/NUMBER.png, the parts named train, valid and test. The folder
- * is new; it appears when it is whole. */
-lcl_status lcl__data_write_images(const lcl_splits *splits, const char *folder);
+ * is new; it appears when it is whole. interrupted (or NULL) is asked before each image: where it
+ * says so, nothing is left. */
+lcl_status lcl__data_write_images(const lcl_splits *splits, const char *folder,
+                                  int (*interrupted)(void));
 
 /* Whether path, which will be written, is no file that a reader of the format takes from the folder
  * (NULL: built-in data). */

@@ -62,7 +62,8 @@ static lcl_status write_one(const lcl_dataset *ds, int64_t i, const char *folder
   return status;
 }
 
-static lcl_status write_part(const lcl_dataset *ds, const char *folder, const char *part) {
+static lcl_status write_part(const lcl_dataset *ds, const char *folder, const char *part,
+                             int (*interrupted)(void)) {
   lcl_str path = { 0 };
   const size_t each = lcl_dataset_elements(ds);
   lcl_image image = { ds->width, ds->height, ds->channels, lcl__alloc(each) };
@@ -71,14 +72,16 @@ static lcl_status write_part(const lcl_dataset *ds, const char *folder, const ch
   lcl_status status = image.data && values && lcl__str_ok(&path) ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) status = make_folders(ds, path.data);
   for (int64_t i = 0; i < ds->count && status == LCL_OK; i++)
-    status = write_one(ds, i, path.data, values, &image);
+    status = interrupted && interrupted() ? lcl__fail(LCL_ERR_IO, "stopped; no image is kept")
+                                          : write_one(ds, i, path.data, values, &image);
   lcl__free(values);
   lcl__str_free(&path);
   lcl__image_free(&image);
   return status;
 }
 
-lcl_status lcl__data_write_images(const lcl_splits *splits, const char *folder) {
+lcl_status lcl__data_write_images(const lcl_splits *splits, const char *folder,
+                                  int (*interrupted)(void)) {
   const lcl_dataset *part[] = { splits->train, splits->valid, splits->test };
   static const char *const name[] = { "train", "valid", "test" };
   lcl_str temp = { 0 };
@@ -90,7 +93,7 @@ lcl_status lcl__data_write_images(const lcl_splits *splits, const char *folder) 
   if (!lcl__str_ok(&temp)) return LCL_ERR_HOST_MEMORY;
   lcl_status status = LCL_OK;
   for (int i = 0; i < 3 && status == LCL_OK; i++)
-    if (part[i]) status = write_part(part[i], temp.data, name[i]);
+    if (part[i]) status = write_part(part[i], temp.data, name[i], interrupted);
   if (status == LCL_OK && rename(temp.data, folder) != 0)
     status = lcl__fail(LCL_ERR_IO, "cannot rename %s: %s", temp.data, strerror(errno));
   if (status != LCL_OK) lcl__folder_remove(temp.data);

@@ -50,6 +50,8 @@ lcl_status lcl__devices(lcl_device_info **rows, size_t *n); /* lcl__free(rows) *
 /* How a device is called wherever one is named by its place: "1:0" into buf; returns buf. */
 const char *lcl__caps_selector(const lcl_caps *caps, char buf[24]);
 bool lcl__room_for(size_t mib); /* of address space, at this moment */
+/* Whether PoCL cannot write where it keeps what it compiled, into path: it shows no device then. */
+bool lcl__pocl_is_locked_out(char *path, size_t size);
 /* Index into rows for a selector; LCL_ERR_NO_DEVICE with the list of what exists in the message. */
 lcl_status lcl__device_select(const lcl_device_info *rows, size_t n, const char *selector,
                               size_t *index);

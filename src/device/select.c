@@ -1,4 +1,6 @@
 /* Picks a device by what a person types: "1:0", "gpu", "cpu", "auto" or a part of a name. */
+#include <unistd.h>
+
 #include "device/internal.h"
 
 #include "base/text.h"
@@ -32,9 +34,52 @@ static bool matches(const lcl_caps *caps, const char *selector) {
          lcl__contains(caps->platform, selector) || lcl__contains(caps->version, selector);
 }
 
+/* Where PoCL keeps what it compiled; it shows no device where it cannot write there. */
+static void pocl_folder(char *path, size_t size) {
+  const char *own = getenv("POCL_CACHE_DIR"), *xdg = getenv("XDG_CACHE_HOME"),
+             *home = getenv("HOME");
+  if (own)
+    snprintf(path, size, "%s", own);
+  else if (xdg)
+    snprintf(path, size, "%s/pocl/kcache", xdg);
+  else
+    snprintf(path, size, "%s%s/pocl/kcache", home ? home : "/tmp", home ? "/.cache" : "");
+}
+
+/* The folder is there, or could be made, and can be written to. */
+static bool can_write_folder(const char *path) {
+  char part[1024];
+  snprintf(part, sizeof part, "%s", path);
+  while (access(part, F_OK) != 0) {
+    char *slash = strrchr(part, '/');
+    if (!slash || slash == part) return access(slash ? "/" : ".", W_OK) == 0;
+    *slash = 0;
+  }
+  return access(part, W_OK | X_OK) == 0;
+}
+
+bool lcl__pocl_is_locked_out(char *path, size_t size) {
+  pocl_folder(path, size);
+  return !can_write_folder(path);
+}
+
+/* Why PoCL is missing among the devices, where that is known; else nothing. */
+static void missing_pocl(const lcl_device_info *rows, size_t n, char *text, size_t size) {
+  char path[1024];
+  *text = 0;
+  for (size_t i = 0; i < n; i++)
+    if (rows[i].device && strstr(rows[i].caps.platform, "Portable Computing Language")) return;
+  if (access("/etc/OpenCL/vendors/pocl.icd", F_OK) == 0 && !getenv("OCL_ICD_VENDORS") &&
+      lcl__pocl_is_locked_out(path, sizeof path))
+    snprintf(text, size,
+             "; PoCL shows none: its cache folder %s cannot be written, set POCL_CACHE_DIR", path);
+}
+
 static lcl_status not_found(const lcl_device_info *rows, size_t n, const char *selector) {
   lcl_str list = { 0 };
   size_t devices = 0;
+  char pocl[1200];
+  missing_pocl(rows, n, pocl, sizeof pocl);
   for (size_t i = 0; i < n; i++) {
     const lcl_caps *c = &rows[i].caps;
     if (!rows[i].device) continue;
@@ -47,7 +92,9 @@ static lcl_status not_found(const lcl_device_info *rows, size_t n, const char *s
   if (!lcl__str_ok(&list))
     status = LCL_ERR_HOST_MEMORY;
   else if (devices)
-    lcl__fail(status, "no OpenCL device matches '%s'; there are: %s", selector, list.data);
+    lcl__fail(status, "no OpenCL device matches '%s'; there are: %s%s", selector, list.data, pocl);
+  else if (*pocl)
+    lcl__fail(status, "no OpenCL device found%s", pocl);
   else
     lcl__fail(status,
               "no OpenCL device found (%zu platforms, none with a device); install a driver, e.g. "

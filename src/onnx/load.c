@@ -404,7 +404,36 @@ static lcl_status add_node(onnx_loader *l, size_t index) {
 
 /* ---- outputs ---- */
 
-static lcl_status add_output(onnx_loader *l, const char *name) {
+/* Sizes that the file says of an output hold; open ones are what they are. */
+static lcl_status check_declared(const Lcl__Onnx__ValueInfo *info, lcl_shape is) {
+  const Lcl__Onnx__TensorType *t = info->type ? info->type->tensor : NULL;
+  lcl_str said = { 0 };
+  char text[96];
+  if (!t || !t->shape) return LCL_OK;
+  bool fits = t->shape->n_dim == (size_t)is.rank;
+  for (int i = 0; fits && i < is.rank; i++)
+    fits = !t->shape->dim[i]->has_value || t->shape->dim[i]->value == is.dim[i];
+  if (fits) return LCL_OK;
+  for (size_t i = 0; i < t->shape->n_dim && i < 16; i++) {
+    const Lcl__Onnx__Dim *d = t->shape->dim[i];
+    if (i) lcl__str_add(&said, "x");
+    if (d->has_value)
+      lcl__str_add(&said, "%lld", (long long)d->value);
+    else
+      lcl__str_add(&said, "%.40s", d->name && *d->name ? d->name : "?");
+  }
+  const lcl_status st = said.n && !lcl__str_ok(&said)
+                            ? LCL_ERR_HOST_MEMORY
+                            : lcl__fail(LCL_ERR_SHAPE,
+                                        "output \"%s\" is of shape %s, the file says %s",
+                                        info->name, lcl_shape_string(is, text),
+                                        said.n ? said.data : "that it is a number");
+  lcl__str_free(&said);
+  return st;
+}
+
+static lcl_status add_output(onnx_loader *l, const Lcl__Onnx__ValueInfo *info) {
+  const char *name = info->name;
   onnx_value *v = name ? *place(&l->values, name) : NULL;
   onnx_node reader = { .l = l, .g = l->g, .arena = l->arena };
   onnx_proto_node end = LCL__ONNX__NODE__INIT;
@@ -415,6 +444,8 @@ static lcl_status add_output(onnx_loader *l, const char *name) {
   end.name = (char *)(uintptr_t)name;
   reader.proto = &end;
   LCL_TRY(lcl__onnx_tensor_of(&reader, v, &t));
+  LCL_TRY(lcl_graph_status(l->g));
+  LCL_TRY(check_declared(info, lcl_tensor_shape(t)));
   t = lcl_output(t, name);
   l->model->out[l->model->n_out++] = (lcl_onnx_value) { lcl__arena_strdup(l->model->arena, name),
                                                         lcl__onnx_type_name(v->type), t };
@@ -427,7 +458,7 @@ static lcl_status add_outputs(onnx_loader *l) {
   if (!g->n_output) return lcl__fail(LCL_ERR_FORMAT, "the graph has no output");
   l->model->out = lcl__arena_alloc(l->model->arena, (g->n_output + 1) * sizeof *l->model->out);
   if (!l->model->out) return LCL_ERR_HOST_MEMORY;
-  for (size_t i = 0; i < g->n_output; i++) LCL_TRY(add_output(l, g->output[i]->name));
+  for (size_t i = 0; i < g->n_output; i++) LCL_TRY(add_output(l, g->output[i]));
   return LCL_OK;
 }
 

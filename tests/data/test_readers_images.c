@@ -195,13 +195,13 @@ static void written_images(void **state) {
     .path = "synthetic:animals", .valid = -1, .synthetic_train = 30, .synthetic_test = 10
   };
   assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
-  assert_int_equal(lcl__data_write_images(&s, out), LCL_OK);
+  assert_int_equal(lcl__data_write_images(&s, out, NULL), LCL_OK);
   assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = out, .valid = -1 }, &r), LCL_OK);
   assert_string_equal(r.train->class_names[0], "cat");
   same_images(s.train, r.train);
   same_images(s.test, r.test);
   lcl_splits_close(&r);
-  assert_int_equal(lcl__data_write_images(&s, out), LCL_ERR_ARGUMENT);
+  assert_int_equal(lcl__data_write_images(&s, out, NULL), LCL_ERR_ARGUMENT);
   assert_non_null(strstr(lcl_error_message(), "is there already"));
   lcl_splits_close(&s);
   const int64_t before = files_in(dir);
@@ -210,7 +210,7 @@ static void written_images(void **state) {
   for (size_t i = 0; i < LCL_COUNT(no_images); i++) {
     desc.path = no_images[i];
     assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
-    assert_int_equal(lcl__data_write_images(&s, again), LCL_ERR_ARGUMENT);
+    assert_int_equal(lcl__data_write_images(&s, again, NULL), LCL_ERR_ARGUMENT);
     assert_non_null(strstr(lcl_error_message(), "1 or 3 channels"));
     lcl_splits_close(&s);
   }
@@ -219,7 +219,7 @@ static void written_images(void **state) {
         &(lcl_data_desc) { .synthetic_train = 20, .synthetic_test = 5, .valid = -1 }, &s);
     assert_int_equal(st, LCL_OK);
     lcl__test_fail_alloc((int64_t)nth);
-    assert_int_not_equal(lcl__data_write_images(&s, again), LCL_OK);
+    assert_int_not_equal(lcl__data_write_images(&s, again, NULL), LCL_OK);
     lcl__test_fail_alloc(-1);
     lcl_splits_close(&s);
     assert_int_equal(files_in(dir), before);

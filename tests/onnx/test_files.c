@@ -349,6 +349,21 @@ static void too_many_elements(wire *w) {
   w->graph.input[0]->type->tensor->shape->dim[1]->value = INT32_MAX;
 }
 
+static void say_output(wire *w, lcl_shape s) {
+  w->graph.output[0] = wire_info(w, "y", ONNX_FLOAT, s);
+}
+static void other_output(wire *w) {
+  say_output(w, LCL_SHAPE(7, 3));
+  w->graph.output[0]->type->tensor->shape->dim[0]->has_value = false;
+  w->graph.output[0]->type->tensor->shape->dim[0]->name = wire_text(w, "batch", 5);
+}
+static void other_rank(wire *w) {
+  say_output(w, LCL_SHAPE(1, 2, 1));
+}
+static void a_number(wire *w) {
+  say_output(w, LCL_SCALAR);
+}
+
 static const struct {
   void (*change)(wire *w);
   const char *message;
@@ -380,10 +395,17 @@ static const struct {
   { external,
     "initialiser \"w\": its data lie in another file, which a model in memory cannot have" },
   { too_many_elements, "do not multiply" },
+  { other_output, "output \"y\" is of shape 1x2, the file says batchx3" },
+  { other_rank, "output \"y\" is of shape 1x2, the file says 1x2x1" },
+  { a_number, "output \"y\" is of shape 1x2, the file says that it is a number" },
 };
 
 static void faults_are_named(void **state) {
   (void)state;
+  wire right = { 0 };
+  network(&right);
+  say_output(&right, LCL_SHAPE(1, 2));
+  load(&right, NULL, NULL);
   for (size_t i = 0; i < LCL_COUNT(faults); i++) {
     wire w = { 0 };
     network(&w);

@@ -122,7 +122,9 @@ static inline void wire_input(wire *w, const char *name, onnx_type type, lcl_sha
 }
 
 static inline void wire_output(wire *w, const char *name) {
-  w->graph.output[w->graph.n_output++] = wire_info(w, name, ONNX_FLOAT, LCL_SCALAR);
+  Lcl__Onnx__ValueInfo *info = wire_info(w, name, ONNX_FLOAT, LCL_SCALAR);
+  info->type->tensor->shape = NULL; /* not said */
+  w->graph.output[w->graph.n_output++] = info;
 }
 
 static inline onnx_tensor *wire_initialiser(wire *w, const char *name, const wire_value *v) {

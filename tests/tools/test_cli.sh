@@ -50,6 +50,15 @@ mkdir "$work/none"
 expect 1 'pocl-opencl-icd' env OCL_ICD_VENDORS="$work/none" "$latentcl" devices
 expect 1 'out of host memory: .*ulimit -v' bash -c 'ulimit -v 300000; exec "$0" devices' "$latentcl"
 expect 1 'out of host memory: .*ulimit -v' bash -c 'ulimit -v 450000; exec "$0" doctor' "$latentcl"
+if [ -f /etc/OpenCL/vendors/pocl.icd ]; then # PoCL shows no device where it cannot write
+  expect 1 'PoCL shows none: its cache folder /dev/null/.cache/pocl/kcache cannot be written, set POCL_CACHE_DIR$' \
+    env -u POCL_CACHE_DIR -u XDG_CACHE_HOME -u OCL_ICD_VENDORS HOME=/dev/null LATENTCL_DEVICE=pocl "$latentcl" explain semantic-noise
+fi
+"$latentcl" data --images "$work/stopped" >"$work/out" 2>&1 & # leaves nothing where it is stopped
+for i in $(seq 100); do [ ! -d "$work/stopped.$!.tmp/train" ] || break; sleep 0.1; done
+kill -TERM $!
+wait $!
+[ $? = 143 ] && ! ls -d "$work"/stopped* 2>/dev/null && grep -q 'no image is kept' "$work/out" || { echo "FAILED: data --images that is stopped: $(cat "$work/out")"; failed=1; }
 expect 1 'no OpenCL platform at all' env OCL_ICD_VENDORS="$work/none" "$latentcl" doctor
 expect 1 '^Devices$' env OCL_ICD_VENDORS="$work/none" "$latentcl" doctor
 
