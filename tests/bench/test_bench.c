@@ -565,12 +565,12 @@ static void wrong_kernel(void **state) {
   (void)state;
   static const fault one_too_large[] = {
     { "gemm_packed.cl", "if (lc.act) v = activate(", "v += 1.0f; if (lc.act) v = activate(" },
-    { "gemm_tiled.cl", "x = activate(x,", "x += 1.0f; x = activate(x," },
+    { "gemm_tiled.cl", "activate(v4, lc.act", "activate(v4 + 1.0f, lc.act" },
     { "conv_nhwc.cl", "? bias[i0 + i] : 0.0f", "? bias[i0 + i] : 1.0f" },
   };
   static const fault no_number[] = {
     { "gemm_packed.cl", "if (lc.act) v = activate(", "v += NAN; if (lc.act) v = activate(" },
-    { "gemm_tiled.cl", "x = activate(x,", "x += NAN; x = activate(x," },
+    { "gemm_tiled.cl", "activate(v4, lc.act", "activate(v4 + NAN, lc.act" },
     { "conv_nhwc.cl", "? bias[i0 + i] : 0.0f", "? bias[i0 + i] : NAN" },
   };
   check_wrong_kernel("one-too-large", one_too_large, LCL_COUNT(one_too_large));
@@ -587,13 +587,13 @@ static void wrong_step(void **state) {
         "activate(floatv v, int act, float slope) { if (act) v += 0.1f;" },
       { "common.cl", "lcl_activate(float v, int act, float slope) {",
         "lcl_activate(float v, int act, float slope) { if (act) v += 0.1f;" },
-      { "gemm_tiled.cl", "activate(float4 v, int act, float slope) {",
+      { "gemm_store.cl", "activate(float4 v, int act, float slope) {",
         "activate(float4 v, int act, float slope) { if (act) v += 0.1f;" } },
     { { "packed.cl", "activate(floatv v, int act, float slope) {",
         "activate(floatv v, int act, float slope) { if (act == 1) v = fmax(v, 1e-30f);" },
       { "common.cl", "lcl_activate(float v, int act, float slope) {",
         "lcl_activate(float v, int act, float slope) { if (act == 1) v = fmax(v, 1e-30f);" },
-      { "gemm_tiled.cl", "activate(float4 v, int act, float slope) {",
+      { "gemm_store.cl", "activate(float4 v, int act, float slope) {",
         "activate(float4 v, int act, float slope) { if (act == 1) v = fmax(v, 1e-30f);" } },
     { { "update.cl", "p[i] - corrected * a", "p[i] - 0.5f * corrected * a" },
       { "", "", "" },

@@ -625,7 +625,7 @@ def tune():
         kernels = os.path.abspath('slow-%d' % slow)
         shutil.copytree(KERNELS, kernels)
         text = open(kernels + '/gemm_tiled.cl').read()
-        begin = '  local float as['
+        begin = '  local float both['
         check(text.count(begin) == 1, text)
         wait = '#if TILE_N == %d\n  for (volatile int wait = 0; wait < 20000; wait++);\n#endif\n' % slow
         open(kernels + '/gemm_tiled.cl', 'w').write(text.replace(begin, wait + begin))
