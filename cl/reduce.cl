@@ -40,12 +40,12 @@ kernel void argmax_fold(global const float *x, global const int *parts, global i
   y[i] = best;
 }
 
-/* sum_parts: up to 8 sums of partial results (src/graph/sums.c). Groups begin.s<t> to end.s<t> - 1
- * have sum t < 8:
+/* sum_parts: up to 8 sums of partial results (src/graph/sums.c). Groups from begin.s<t> on,
+ * as many as there are results, have sum t < 8:
  *   y<t>[i] = factor.s<t> * sum over k of p<t>[k][i]      k < splits.s<t>, i < results.s<t>
  * Sums of the same groups, which have the same y, are added. */
 #define SUM(t)                                                                                     \
-  if (g >= begin.s##t && g < end.s##t) {                                                           \
+  if (g >= begin.s##t) {                                                                           \
     const int n = results.s##t, i = (g - begin.s##t) * get_local_size(0) + get_local_id(0);        \
     if (i < n) {                                                                                   \
       global const float *p = p##t + i;                                                            \
@@ -58,7 +58,7 @@ kernel void sum_parts(global const float *p0, global const float *p1, global con
                       global const float *p3, global const float *p4, global const float *p5,
                       global const float *p6, global const float *p7, global float *y0,
                       global float *y1, global float *y2, global float *y3, global float *y4,
-                      global float *y5, global float *y6, global float *y7, int8 begin, int8 end,
+                      global float *y5, global float *y6, global float *y7, int8 begin,
                       int8 results, int8 splits, float8 factor) {
   const int g = get_group_id(0);
   float all = 0.0f;

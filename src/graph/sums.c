@@ -29,11 +29,10 @@ lcl_status lcl__sums_emit(lcl_lower *lw) {
   const int n = lw->n_sums;
   const int64_t group = (int64_t)lcl__group_size(lw->caps);
   const lcl_sum *sums = lw->sums;
-  int64_t begin[LCL_SUMS] = { 0 }, end[LCL_SUMS] = { 0 }, results[LCL_SUMS] = { 0 },
-          splits[LCL_SUMS] = { 0 }, groups = 0;
+  int64_t begin[LCL_SUMS] = { 0 }, results[LCL_SUMS] = { 0 }, splits[LCL_SUMS] = { 0 }, groups = 0;
   float factor[LCL_SUMS] = { 0 };
   double bytes = 0;
-  lcl_arg args[2 * LCL_SUMS + 5];
+  lcl_arg args[2 * LCL_SUMS + 4];
   if (!n) return LCL_OK;
   for (int i = 0; i < LCL_SUMS; i++) {
     const lcl_sum *s = &sums[LCL_MIN(i, n - 1)];
@@ -47,13 +46,12 @@ lcl_status lcl__sums_emit(lcl_lower *lw) {
     int first = 0;
     while (sums[first].y.slot != s->y.slot) first++;
     begin[i] = first < i ? begin[first] : groups;
-    end[i] = begin[i] + lcl__ceil_div(s->results, group);
-    groups = LCL_MAX(groups, end[i]);
+    groups = LCL_MAX(groups, begin[i] + lcl__ceil_div(s->results, group));
   }
   lw->n_sums = 0; /* before they are emitted: lcl__emit() asks for what waits */
-  const int64_t *const sizes[] = { begin, end, results, splits };
-  for (int i = 0; i < 4; i++) args[2 * LCL_SUMS + i] = lcl__int8(sizes[i], LCL_SUMS);
-  args[2 * LCL_SUMS + 4] = lcl__bytes(factor, sizeof factor);
+  const int64_t *const sizes[] = { begin, results, splits };
+  for (int i = 0; i < 3; i++) args[2 * LCL_SUMS + i] = lcl__int8(sizes[i], LCL_SUMS);
+  args[2 * LCL_SUMS + 3] = lcl__bytes(factor, sizeof factor);
   char label[40];
   snprintf(label, sizeof label, "%d sums of parts", n);
   return lcl__emit(lw, &(lcl_launch) { .label = label,
