@@ -122,12 +122,15 @@ struct lcl_lower {
 
 /* lower.c */
 int lcl__slot_new(lcl_lower *lw, lcl_slot slot);
+/* The slot that is no part of another, and where in it `slot` begins. */
+int lcl__slot_root(const lcl_slot *slots, int slot, size_t *offset);
 int lcl__root_slot(const lcl_lower *lw, int slot);
+/* Whether a tensor that lies as the view says is row-major without gaps. */
+bool lcl__is_dense(lcl_shape s, const lcl_view *v);
 lcl_status lcl__lower_all(lcl_lower *lw, lcl_tensor *const *fetch, int n_fetch,
                           const lcl_compile_desc *desc);
 
-/* sums.c: emits the sums that wait; those at the latest that a launch with these arguments needs.
- */
+/* sums.c: emits the sums that wait; emits them if a launch with these arguments touches one. */
 lcl_status lcl__sums_emit(lcl_lower *lw);
 lcl_status lcl__sums_needed(lcl_lower *lw, const lcl_arg *args, int n);
 

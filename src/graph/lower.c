@@ -20,9 +20,16 @@ int lcl__slot_new(lcl_lower *lw, lcl_slot slot) {
   return (int)lw->slots.n - 1;
 }
 
-int lcl__root_slot(const lcl_lower *lw, int slot) {
-  while (lw->slots.data[slot].kind == LCL_SLOT_PART) slot = lw->slots.data[slot].parent;
+int lcl__slot_root(const lcl_slot *slots, int slot, size_t *offset) {
+  *offset = 0;
+  for (; slots[slot].kind == LCL_SLOT_PART; slot = slots[slot].parent)
+    *offset += slots[slot].offset;
   return slot;
+}
+
+int lcl__root_slot(const lcl_lower *lw, int slot) {
+  size_t offset;
+  return lcl__slot_root(lw->slots.data, slot, &offset);
 }
 
 lcl_arg lcl__slot_arg(lcl_lower *lw, int slot, int access) {
@@ -104,7 +111,7 @@ static int *entry(lcl_lower *lw, int **table, const lcl_tensor *t) {
 
 /* ---- views ---- */
 
-static bool is_dense(lcl_shape s, const lcl_view *v) {
+bool lcl__is_dense(lcl_shape s, const lcl_view *v) {
   int64_t n = 1;
   for (int i = s.rank - 1; i >= 0; i--) {
     if (s.dim[i] != 1 && v->stride[i] != n) return false;
@@ -119,7 +126,7 @@ static bool keeps_order(const lcl_node *node) {
   if (!node->op->view || lcl_shape_count(node->in[0]->shape) != lcl_shape_count(node->out[0].shape))
     return false;
   lcl__dense_strides(node->in[0]->shape, v.stride);
-  return node->op->view(node, &v) && v.offset == 0 && is_dense(node->out[0].shape, &v);
+  return node->op->view(node, &v) && v.offset == 0 && lcl__is_dense(node->out[0].shape, &v);
 }
 
 bool lcl__place(lcl_lower *lw, lcl_tensor *t, int slot) {
@@ -330,7 +337,7 @@ lcl_arg lcl__in(lcl_lower *lw, lcl_tensor *t) {
   lcl_status st = lcl__lower_view(lw, t, &v);
   if (st != LCL_OK) return bad(lw, st);
   size_t size = lcl_dtype_size(t->dtype), bytes = tensor_bytes(t);
-  bool dense = is_dense(t->shape, &v);
+  bool dense = lcl__is_dense(t->shape, &v);
   if (dense && v.offset == 0 && bytes == lw->slots.data[v.slot].bytes)
     return lcl__slot_arg(lw, v.slot, LCL_READ);
   int *e = entry(lw, lw->dense_of, t);

@@ -23,11 +23,8 @@ static lcl_status slot_buffer(lcl_program *p, int slot, lcl_buffer **out) {
   if (!s->buffer && s->kind == LCL_SLOT_TEMP) {
     LCL_TRY(lcl__buffer_sub(p->memory, s->offset, s->bytes, &s->buffer));
   } else if (!s->buffer && s->kind == LCL_SLOT_PART) {
-    int root = s->parent;
-    size_t offset = s->offset;
-    for (; p->slots[root].kind == LCL_SLOT_PART; root = p->slots[root].parent)
-      offset += p->slots[root].offset;
-    const lcl_slot *r = &p->slots[root];
+    size_t offset;
+    const lcl_slot *r = &p->slots[lcl__slot_root(p->slots, slot, &offset)];
     if (r->kind == LCL_SLOT_TEMP)
       LCL_TRY(lcl__buffer_sub(p->memory, r->offset + offset, s->bytes, &s->buffer));
     else

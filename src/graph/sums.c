@@ -6,23 +6,14 @@
 /* Bytes of partial results that may wait. */
 enum { MOST_WAITING = 32 << 20 };
 
-/* What of its root a slot covers. */
-static int range(const lcl_lower *lw, int slot, size_t *from, size_t *to) {
-  const size_t bytes = lw->slots.data[slot].bytes;
-  *from = 0;
-  for (; lw->slots.data[slot].kind == LCL_SLOT_PART; slot = lw->slots.data[slot].parent)
-    *from += lw->slots.data[slot].offset;
-  *to = *from + bytes;
-  return slot;
-}
-
 static bool overlap(const lcl_lower *lw, const lcl_arg *a, const lcl_arg *b) {
-  size_t from, to, start, end;
+  const lcl_slot *slots = lw->slots.data;
+  size_t from, start;
   if (a->kind != LCL_ARG_MEMORY) return false;
-  const int one = range(lw, a->slot, &from, &to), other = range(lw, b->slot, &start, &end);
-  const lcl_buffer *given = lw->slots.data[one].buffer;
-  return (one == other || (given && given == lw->slots.data[other].buffer)) && from < end &&
-         start < to;
+  const int one = lcl__slot_root(slots, a->slot, &from),
+            other = lcl__slot_root(slots, b->slot, &start);
+  return (one == other || (slots[one].buffer && slots[one].buffer == slots[other].buffer)) &&
+         from < start + slots[b->slot].bytes && start < from + slots[a->slot].bytes;
 }
 
 lcl_status lcl__sums_emit(lcl_lower *lw) {
@@ -89,16 +80,12 @@ lcl_status lcl__sum_parts(lcl_lower *lw, lcl_arg parts, lcl_arg y, int64_t resul
 /* The slot of t where it is dense, which nothing but one node reads, or -1. */
 static int read_once(lcl_lower *lw, lcl_tensor *t) {
   lcl_view v;
-  int64_t dense[LCL_MAX_RANK];
   for (const lcl_node *at = t->node;; at = at->in[0]->node) {
     if (lw->groups.n_users[at->id] != 1 || lw->groups.kept[at->id]) return -1;
     if (!at->op->view) break;
   }
   if (lcl__lower_view(lw, t, &v) != LCL_OK || v.offset != 0) return -1;
-  lcl__dense_strides(t->shape, dense);
-  for (int i = 0; i < t->shape.rank; i++)
-    if (t->shape.dim[i] > 1 && v.stride[i] != dense[i]) return -1;
-  return v.slot;
+  return lcl__is_dense(t->shape, &v) ? v.slot : -1;
 }
 
 static bool waits(const lcl_lower *lw, int slot, int64_t results) {

@@ -408,14 +408,17 @@ static lcl_space space_of_parts(const lcl_space *space, int64_t splits) {
   return s;
 }
 
+static bool follows(const lcl_space *space, const lcl_node *node) {
+  return node->op->fusion != LCL_FUSE_REDUCE && lcl__space_per(space, node) == LCL_PER_RESULT;
+}
+
 /* What the second launch does not need, or what the first does not. */
 static int select_nodes(const lcl_space *space, lcl_node *const *nodes, int n, bool second,
                         lcl_node **out) {
   int k = 0;
   for (int i = 0; i < n; i++) {
-    const bool reduces = nodes[i]->op->fusion == LCL_FUSE_REDUCE,
-               follows = !reduces && lcl__space_per(space, nodes[i]) == LCL_PER_RESULT;
-    if (reduces || follows == second) out[k++] = nodes[i];
+    const bool reduces = nodes[i]->op->fusion == LCL_FUSE_REDUCE;
+    if (reduces || follows(space, nodes[i]) == second) out[k++] = nodes[i];
   }
   return k;
 }
@@ -438,9 +441,9 @@ static lcl_status sum_later(lcl_lower *lw, lcl_node *const *nodes, int n, const 
 static bool sums_only(const lcl_caps *caps, const lcl_space *space, lcl_node *const *nodes, int n) {
   if (caps->packed) return false;
   for (int i = 0; i < n; i++)
-    if (nodes[i]->op->fusion == LCL_FUSE_REDUCE
-            ? ((const lcl_reduce_attr *)nodes[i]->attr)->kind != LCL_REDUCE_SUM
-            : lcl__space_per(space, nodes[i]) == LCL_PER_RESULT)
+    if (follows(space, nodes[i]) ||
+        (nodes[i]->op->fusion == LCL_FUSE_REDUCE &&
+         ((const lcl_reduce_attr *)nodes[i]->attr)->kind != LCL_REDUCE_SUM))
       return false;
   return true;
 }

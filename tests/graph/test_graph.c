@@ -35,14 +35,23 @@ static void near(float got, double want, double bound) {
     fail_msg("got %.9g, expected %.9g within %.3g", (double)got, want, bound);
 }
 
-/* Compiles g for one output, feeds x, runs, and fetches n floats. */
-static void run_one(lcl_graph *g, lcl_tensor *y, const float *x, size_t nx, float *out, size_t n) {
+/* Compiles g for one output, feeds x, runs, and fetches n floats; returns the number of launches.
+ */
+static size_t run_fused(lcl_graph *g, lcl_tensor *y, bool fused, const float *x, size_t nx,
+                        float *out, size_t n) {
   lcl_program *p;
-  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = &y, .n_fetch = 1 }, &p));
+  ASSERT_OK(
+      lcl_compile(g, &(lcl_compile_desc) { .fetch = &y, .n_fetch = 1, .no_fusion = !fused }, &p));
+  const size_t launches = lcl_program_get_stats(p).launches;
   if (x) ASSERT_OK(lcl_feed(p, "x", x, nx * sizeof *x));
   ASSERT_OK(lcl_run(p));
   ASSERT_OK(lcl_fetch(p, "#0", out, n * sizeof *out));
   lcl_program_destroy(p);
+  return launches;
+}
+
+static void run_one(lcl_graph *g, lcl_tensor *y, const float *x, size_t nx, float *out, size_t n) {
+  run_fused(g, y, true, x, nx, out, n);
 }
 
 static void chains(void **state) {
@@ -386,17 +395,9 @@ static void follows_from_results(void **state) {
   };
   for (size_t c = 0; c < LCL_COUNT(cases); c++) {
     const size_t n = (size_t)lcl_shape_count(lcl_tensor_shape(cases[c].y));
-    for (int plain = 0; plain < 2; plain++) {
-      lcl_program *p;
-      ASSERT_OK(lcl_compile(
-          w.g, &(lcl_compile_desc) { .fetch = &cases[c].y, .n_fetch = 1, .no_fusion = plain }, &p));
-      if (!plain && cases[c].launches)
-        assert_int_equal(lcl_program_get_stats(p).launches, cases[c].launches);
-      ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
-      ASSERT_OK(lcl_run(p));
-      ASSERT_OK(lcl_fetch(p, "#0", plain ? again : got, n * sizeof(float)));
-      lcl_program_destroy(p);
-    }
+    const size_t launches = run_fused(w.g, cases[c].y, true, x, LCL_COUNT(x), got, n);
+    if (cases[c].launches) assert_int_equal(launches, cases[c].launches);
+    run_fused(w.g, cases[c].y, false, x, LCL_COUNT(x), again, n);
     for (size_t k = 0; k < n; k++) near(got[k], (double)again[k], 2e-5);
   }
   end(w);
@@ -471,16 +472,8 @@ static void follows_from_parts(void **state) {
   };
   for (size_t c = 0; c < LCL_COUNT(ys); c++) {
     const size_t n = (size_t)lcl_shape_count(lcl_tensor_shape(ys[c]));
-    for (int plain = 0; plain < 2; plain++) {
-      lcl_program *p;
-      ASSERT_OK(lcl_compile(
-          w.g, &(lcl_compile_desc) { .fetch = &ys[c], .n_fetch = 1, .no_fusion = plain }, &p));
-      if (!plain) assert_true(lcl_program_get_stats(p).launches <= 2);
-      ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
-      ASSERT_OK(lcl_run(p));
-      ASSERT_OK(lcl_fetch(p, "#0", plain ? again : got, n * sizeof(float)));
-      lcl_program_destroy(p);
-    }
+    assert_true(run_fused(w.g, ys[c], true, x, N, got, n) <= 2);
+    run_fused(w.g, ys[c], false, x, N, again, n);
     for (size_t k = 0; k < n; k++) near(got[k], (double)again[k], 2e-6);
   }
   end(w);
