@@ -108,10 +108,9 @@ static lcl_status run_joined(lcl_list *list, const lcl_placement *p) {
   lcl_status status = fork_queues(ctx, p);
   for (size_t i = 0; status == LCL_OK && i < list->items.n; i++) status = run_item(list, p, i);
   release_events(list);
-  if (status == LCL_OK) return join_queues(ctx, p);
-  /* What was enqueued before the failure still runs: wait, so that the next run starts from a known
-   * place. */
-  for (int q = 0; q < p->n_queues; q++) lcl__queue_finish(ctx->queue[q]);
+  if (status == LCL_OK) status = join_queues(ctx, p);
+  /* What was enqueued before a failure still runs, and queue 0 does not know of it. */
+  for (int q = 0; status != LCL_OK && q < p->n_queues; q++) lcl__queue_finish(ctx->queue[q]);
   return status;
 }
 

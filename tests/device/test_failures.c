@@ -319,6 +319,22 @@ static void out_of_device_memory(void **state) {
   assert_int_equal(fail_cl_live(), 0);
 }
 
+/* Each queue that is asked costs a driver for CPUs some 20 us. */
+static void waiting_takes_one_queue(void **state) {
+  (void)state;
+  int64_t calls[2];
+  for (int i = 0; i < 2; i++) {
+    lcl_context *ctx;
+    ASSERT_OK(lcl_context_create(&(lcl_context_desc) { .queues = i ? 4 : 1 }, &ctx));
+    calls[i] = fail_cl_count();
+    ASSERT_OK(lcl_context_finish(ctx));
+    calls[i] = fail_cl_count() - calls[i];
+    lcl_context_destroy(ctx);
+  }
+  assert_true(calls[0] > 0);
+  assert_int_equal(calls[1], calls[0]);
+}
+
 int main(void) {
   char cache[] = "/tmp/latentcl-failures-XXXXXX"; /* its own: made-up refusals end up in it */
   if (mkstemp(trace_path) < 0 || !mkdtemp(cache)) return 1;
@@ -331,6 +347,7 @@ int main(void) {
     cmocka_unit_test(broken_compiler_blames_no_source),
     cmocka_unit_test(failed_launch_names_itself),
     cmocka_unit_test(out_of_device_memory),
+    cmocka_unit_test(waiting_takes_one_queue),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   unlink(trace_path);
