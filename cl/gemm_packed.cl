@@ -394,6 +394,20 @@ static int column_at(int j, const gemm_c lc, const patches g) {
 #endif
 }
 
+/* Asks early for a share of the next 2*VEC columns of B, which pack will read from far away. */
+static void prefetch_columns(global const stored *restrict b, int kc, int k0, int j0, int turn,
+                             int turns, const gemm_sizes s, const gemm_b lb) {
+#if SOURCE == 0
+  if (lb.cs != 1 || j0 + NR > s.n) return;
+  const int share = (kc + turns - 1) / turns, from = turn * share, end = min(kc, from + share);
+  for (int k = from; k < end; k++) {
+    global const stored *row = b + (size_t)(k0 + k) * lb.rs + j0;
+    PREFETCH(row);
+    PREFETCH(row + VEC);
+  }
+#endif
+}
+
 /* Where VEC columns from j on go in a row of C, and whether they lie side by side there. */
 typedef struct place {
   int at, whole;
@@ -509,6 +523,7 @@ kernel ONE_ITEM void gemm_packed(global const float *restrict ap, global const s
       }
       for (int p = p_begin; p < p_end; p++) {
         const int rows = min(MR, s.m - p * MR);
+        prefetch_columns(b, kc, k0, j0 + NR, p - p_begin, p_end - p_begin, s, lb);
         const int done = multiply(ap, bp, p, rows, k0, kc, blocks, la, tile);
         store_tile(tile + done * NR, c, bias, p * MR, rows, j0, z, to, k, s, lc, g);
       }

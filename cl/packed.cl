@@ -119,7 +119,8 @@ static floatv activate(floatv v, int act, float slope) {
   static void NAME(A_SPACE const float *restrict ap, int ks, local const float *restrict bp,       \
                    int kc, T_SPACE float *restrict t) {                                            \
     floatv c[N], d[N];                                                                             \
-    for (int r = 0; r < N; r++) c[r] = FROM(t + r * NR), d[r] = FROM(t + r * NR + VEC);            \
+    _Pragma("unroll") for (int r = 0; r < N; r++)                                                  \
+        c[r] = FROM(t + r * NR), d[r] = FROM(t + r * NR + VEC);                                    \
     for (int k = 0; k < kc; k++) {                                                                 \
       const floatv b0 = LLOAD(bp + k * NR), b1 = LLOAD(bp + k * NR + VEC);                         \
       PREFETCH(ap + (k + 8) * (KS));                                                               \
@@ -131,7 +132,7 @@ static floatv activate(floatv v, int act, float slope) {
         d[r] = fma(v, b1, d[r]);                                                                   \
       }                                                                                            \
     }                                                                                              \
-    for (int r = 0; r < N; r++) {                                                                  \
+    _Pragma("unroll") for (int r = 0; r < N; r++) {                                                \
       *(T_SPACE floatv *)(t + r * NR) = c[r];                                                      \
       *(T_SPACE floatv *)(t + r * NR + VEC) = d[r];                                                \
     }                                                                                              \
@@ -149,7 +150,7 @@ static floatv activate(floatv v, int act, float slope) {
     global const float *row[N / 2];                                                                \
     const size_t half_way = (size_t)(N / 2) * rs;                                                  \
     floatv c[N], d[N];                                                                             \
-    for (int r = 0; r < N; r++) c[r] = d[r] = (floatv)(0.0f);                                      \
+    _Pragma("unroll") for (int r = 0; r < N; r++) c[r] = d[r] = (floatv)(0.0f);                    \
     for (int r = 0; r < N / 2; r++) row[r] = a + (size_t)r * rs;                                   \
     for (size_t k = 0; k < (size_t)kc; k++) {                                                      \
       const floatv b0 = LLOAD(bp + k * NR), b1 = LLOAD(bp + k * NR + VEC);                         \
@@ -161,5 +162,6 @@ static floatv activate(floatv v, int act, float slope) {
         d[r + N / 2] = fma(v, b1, d[r + N / 2]);                                                   \
       }                                                                                            \
     }                                                                                              \
-    for (int r = 0; r < N; r++) PSTORE(c[r], t + r * NR), PSTORE(d[r], t + r * NR + VEC);          \
+    _Pragma("unroll") for (int r = 0; r < N; r++)                                                  \
+        PSTORE(c[r], t + r * NR), PSTORE(d[r], t + r * NR + VEC);                                  \
   }

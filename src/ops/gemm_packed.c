@@ -2,7 +2,7 @@
  */
 #include "ops/gemm_args.h"
 
-enum { SHORT_KC = 64 }; /* of sums so long that no digit may be lost */
+enum { MOST_KC = 2048, SHORT_KC = 64 }; /* SHORT: of sums so long that no digit may be lost */
 
 #define OPTIONS "-DSOURCE=%d -DVEC=%d -DKC=%d"
 
@@ -98,7 +98,7 @@ bool lcl__gemm_wants_channels_last(const lcl_gemm *g, int vec) {
 static void choose(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_params *p) {
   p->vector = lcl__packed_vec(caps);
   const int mr = lcl__packed_rows(p->vector), nr = 2 * p->vector;
-  for (p->kc_capacity = 512;
+  for (p->kc_capacity = MOST_KC;
        p->kc_capacity > 128 && (size_t)(p->kc_capacity * nr) * sizeof(float) > caps->local_mem;)
     p->kc_capacity /= 2;
   p->channels_last = lcl__gemm_wants_channels_last(g, p->vector);
@@ -120,8 +120,11 @@ static void choose(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_params *p
     else
       p->panels_m = (int)LCL_MAX(LCL_MIN(4, all_m), lcl__ceil_div(all_m, missing));
   }
-  const int64_t k = lcl__ceil_div(g->k, p->split_k);
-  const int64_t blocks = LCL_MAX(1, lcl__ceil_div(k, p->kc_capacity));
+  /* One block of k passes over C once, which gains 2 to 6 %; where few rows use it, and with
+   * vectors of 8, blocks that stay in the L1 cache are faster. */
+  const int64_t k = lcl__ceil_div(g->k, p->split_k),
+                most = all_m < 8 || p->vector == 8 ? 512 : MOST_KC;
+  const int64_t blocks = LCL_MAX(1, lcl__ceil_div(k, LCL_MIN(most, p->kc_capacity)));
   p->kc = (int)LCL_MAX(1,
                        LCL_MIN((int64_t)p->kc_capacity, (lcl__ceil_div(k, blocks) + 15) / 16 * 16));
 }
@@ -132,10 +135,9 @@ static bool supported(const lcl_caps *caps, const lcl_gemm *g) {
 }
 
 static bool legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_kernel_params *p) {
-  return (p->vector == 8 || p->vector == 16) &&
-         (p->kc_capacity == 128 || p->kc_capacity == 256 || p->kc_capacity == 512) && p->kc >= 1 &&
-         p->kc <= p->kc_capacity && p->panels_n >= 1 && p->panels_m >= 1 && p->split_k >= 1 &&
-         p->split_k <= LCL_MAX(g->k, 1) &&
+  return (p->vector == 8 || p->vector == 16) && p->kc_capacity >= 128 &&
+         p->kc_capacity <= MOST_KC && p->kc >= 1 && p->kc <= p->kc_capacity && p->panels_n >= 1 &&
+         p->panels_m >= 1 && p->split_k >= 1 && p->split_k <= LCL_MAX(g->k, 1) &&
          (p->split_k == 1 || g->source != LCL_GEMM_PATCHES) && /* whose parts are not dense */
          (size_t)(p->kc_capacity * 2 * p->vector) * sizeof(float) <= caps->local_mem;
 }
@@ -227,9 +229,9 @@ static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_param
 static const lcl_kernel_param params[] = { LCL_KERNEL_PARAM(split_k, 1, 2, 3, 4, 6, 8),
                                            LCL_KERNEL_PARAM(panels_n, 1, 2, 3, 4, 6, 8, 12),
                                            LCL_KERNEL_PARAM(panels_m, 1, 2, 4, 8, 16, 32, 64, 128),
-                                           LCL_KERNEL_PARAM(kc_capacity, 128, 256, 512),
-                                           LCL_KERNEL_PARAM(kc, 64, 128, 192, 256, 320, 384, 448,
-                                                            512),
+                                           LCL_KERNEL_PARAM(kc_capacity, 128, 256, 512, 1024, 2048),
+                                           LCL_KERNEL_PARAM(kc, 64, 128, 256, 384, 512, 800, 1216,
+                                                            2048),
                                            LCL_KERNEL_PARAM(channels_last, 0, 1),
                                            LCL_KERNEL_PARAM(vector, 8, 16) };
 
