@@ -22,7 +22,8 @@ enum { MAX_INNER = 24 };
 static const lcl_option options[] = {
   { "arch", LCL_OPTION_CHOICE, "small-cnn", "network",
     "small-cnn|large-cnn|resnet2-32|resnet3-16|bird10" },
-  { "pooling", LCL_OPTION_CHOICE, "mean", "pooling (of bird10: always max)", "mean|max" },
+  { "pooling", LCL_OPTION_CHOICE, "", "pooling (default mean; bird10 knows max alone)",
+    "mean|max" },
   { "inhibitor", LCL_OPTION_BOOL, "false",
     "no biases, and relu(u - mean of u over channels) for relu: our own reading of the paper's U "
     "networks, whose definition is not public",
@@ -421,7 +422,7 @@ static void data(const lcl_options *o, lcl_data_desc *d) {
     d->valid = 5000;
 }
 
-static lcl_status check(const lcl_model_data *d, bool bird) {
+static lcl_status check(const lcl_options *o, const lcl_model_data *d, bool bird) {
   if (d->classes < 2)
     return lcl__fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
   bool sound = d->channels == 1 && d->height == 1;
@@ -430,6 +431,8 @@ static lcl_status check(const lcl_model_data *d, bool bird) {
                      "arch=bird10 is for sound of at least %d samples an example (a folder of WAV "
                      "files by class)",
                      1024 + 5 * 512);
+  if (bird && lcl_option_is(o, "pooling", "mean"))
+    return lcl__fail(LCL_ERR_ARGUMENT, "arch=bird10 has pooling=max alone");
   if (!bird && (d->height < 22 || d->width < 22))
     return lcl__fail(LCL_ERR_ARGUMENT,
                      "these networks need images of at least 22x22, not %lldx%lld",
@@ -459,7 +462,7 @@ static lcl_status check_weights(const lcl_options *o) {
 
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
   bool bird = lcl_option_is(o, "arch", "bird10"), small = lcl_option_is(o, "arch", "small-cnn");
-  LCL_TRY(check(d, bird));
+  LCL_TRY(check(o, d, bird));
   LCL_TRY(check_weights(o));
   s->optimiser = lcl__adam();
   s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_CONSTANT,

@@ -100,7 +100,7 @@ static void presets(ladder *n, const char *variant, int64_t labels) {
     n->noise[l] = 0.3f;
     if (strcmp(variant, "full") == 0) {
       n->lambda[l] = full[k][LCL_MIN(l, 2)];
-      if (k == 2) n->noise[l] = 0.2f;
+      if (k == 2 && l > 0) n->noise[l] = 0.2f;
     }
     if (strcmp(variant, "baseline") == 0 && l > 0) n->noise[l] = 0.5f;
   }

@@ -78,7 +78,7 @@ extern const lcl_table lcl__table_clusters, lcl__table_omniglot, lcl__table_stl,
 /* tables_thesis.c */
 extern const lcl_table lcl__table_augconv, lcl__table_augconv_cifar, lcl__table_latent,
     lcl__table_generative, lcl__table_semi_supervised, lcl__table_pets, lcl__table_cat_dog,
-    lcl__table_pixelrnn;
+    lcl__table_pixelrnn, lcl__table_pixelrnn_cifar;
 
 extern const lcl_table *const lcl__tables[];
 extern const size_t lcl__table_count;

@@ -232,4 +232,30 @@ const lcl_table lcl__table_pixelrnn = {
   .n_rows = LCL_COUNT(pixelrnn_rows),
 };
 
+/* In bits of a value. Twelve layers of 128 units are what van den Oord et al. say of their network. */
+static const lcl_table_column cifar_likelihood[] = {
+  { "cifar10", "CIFAR-10", { NULL }, 1 },
+};
+
+static const lcl_table_row pixelrnn_cifar_rows[] = {
+  { "12-layers", "12 layers, h = 128", NULL, { "layers=12", "hidden=128", "levels=256", "colours=rgb" }, { { 3.00f, 0 } } },
+};
+
+const lcl_table lcl__table_pixelrnn_cifar = {
+  .name = "pixelrnn/cifar10",
+  .title = "Negative log-likelihood of CIFAR-10's test part, bits of a value",
+  .source = "Pixel Recurrent Neural Networks, Diagonal BiLSTM",
+  .model = "pixelrnn",
+  .data = "the CIFAR-10 binary files",
+  .shape = { 3, 32, 32 },
+  .classes = 10,
+  .metric = "bits_per_dim",
+  .unit = "bits",
+  .quick = { "layers=1", "hidden=8", "head_width=32", "epochs=1" },
+  .columns = cifar_likelihood,
+  .n_columns = LCL_COUNT(cifar_likelihood),
+  .rows = pixelrnn_cifar_rows,
+  .n_rows = LCL_COUNT(pixelrnn_cifar_rows),
+};
+
 /* clang-format on */

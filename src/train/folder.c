@@ -48,8 +48,7 @@ static void add_settings(cJSON *root, const lcl_settings *s) {
   cJSON_AddNumberToObject(j, "epochs", s->epochs);
   cJSON_AddNumberToObject(j, "batch", s->batch);
   if (s->unlabelled_batch) cJSON_AddNumberToObject(j, "unlabelled_batch", s->unlabelled_batch);
-  if (s->labels_per_class)
-    cJSON_AddNumberToObject(j, "labels_per_class", (double)s->labels_per_class);
+  cJSON_AddNumberToObject(j, "labels_per_class", (double)s->labels_per_class);
   cJSON_AddStringToObject(j, "optimiser", lcl__setting_text(s, "optimiser", text));
   cJSON_AddNumberToObject(j, "lr", s->schedule.lr);
   cJSON_AddStringToObject(j, "lr_schedule", lcl__setting_text(s, "lr_schedule", text));

@@ -56,16 +56,6 @@ static void describe_data(facts *f) {
   snprintf(f->data.name, sizeof f->data.name, "%s", lcl__json_word(d, "format"));
 }
 
-/* Settings of the class for these options, and without the common ones among them. */
-static lcl_status resolve(const lcl_model_class *cls, const lcl_options *o,
-                          const lcl_model_data *data, lcl_settings *usual, lcl_settings *settings) {
-  lcl_settings s = { 0 };
-  LCL_TRY(cls->defaults(o, data, &s));
-  if (usual) *usual = s;
-  *settings = s;
-  return lcl_settings_apply(settings, o);
-}
-
 static lcl_status read_facts(const char *folder, facts *f) {
   *f = (facts) { .folder = folder };
   LCL_TRY(lcl__read_config(folder, &f->config));
@@ -75,7 +65,7 @@ static lcl_status read_facts(const char *folder, facts *f) {
   LCL_TRY(lcl__run_config_class(&f->config, &f->cls));
   LCL_TRY(lcl__run_config_options(&f->config, f->cls, &f->set));
   describe_data(f);
-  return resolve(f->cls, f->set, &f->data, &f->usual, &f->settings);
+  return lcl__results_settings(f->cls, f->set, &f->data, &f->usual, &f->settings);
 }
 
 /* ---- which cells a run is of ---- */
@@ -95,24 +85,12 @@ static bool same_text(const char *a, const char *b) {
   return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
-/* Options of the run's class as the cell has them. */
-static lcl_status cell_options(const facts *f, const lcl_results_cell *cell, lcl_options **out) {
-  const char *pairs[3 * LCL_TABLE_SET];
-  const size_t n = lcl__table_pairs(cell->table, cell->row, cell->column, pairs);
-  LCL_TRY(lcl_model_options(f->cls, out));
-  lcl_status s = LCL_OK;
-  for (size_t i = 0; i < n && s == LCL_OK; i++) s = lcl_options_set_pair(*out, pairs[i]);
-  if (s == LCL_OK) return s;
-  lcl_options_destroy(*out);
-  return s;
-}
-
 /* The run's own options and labels are those of the cell. What changes the training alone
  * (schedule, batch, ...) does not make another experiment of it: it is recorded. */
 static lcl_status is_cell(const facts *f, lcl_results_cell cell, bool *is) {
   const lcl_table *t = cell.table;
   const lcl_table_row *r = &t->rows[cell.row];
-  lcl_settings settings;
+  lcl_settings usual, settings;
   lcl_options *o;
   *is = false;
   if (r->step || !same_text(r->model ? r->model : t->model, f->cls->name) ||
@@ -123,14 +101,14 @@ static lcl_status is_cell(const facts *f, lcl_results_cell cell, bool *is) {
       (t->classes && t->classes != f->data.classes) ||
       (t->examples && t->examples != f->data.train))
     return LCL_OK;
-  LCL_TRY(cell_options(f, &cell, &o));
+  LCL_TRY(lcl__results_cell_options(&cell, f->cls, &o));
   lcl_status s = LCL_OK;
   bool same = true;
   for (size_t i = 0; i < f->cls->n_options; i++) {
     const lcl_option *own = &f->cls->options[i];
     same = same && same_text(lcl_option_text(o, own->name), recorded(f, own));
   }
-  if (same) s = resolve(f->cls, o, &f->data, NULL, &settings);
+  if (same) s = lcl__results_settings(f->cls, o, &f->data, &usual, &settings);
   *is = s == LCL_OK && same && settings.labels_per_class == f->settings.labels_per_class;
   lcl_options_destroy(o);
   return s;
@@ -138,12 +116,12 @@ static lcl_status is_cell(const facts *f, lcl_results_cell cell, bool *is) {
 
 /* Epochs of the published schedule: the cell's, or the model's own. */
 static lcl_status published_epochs(const facts *f, const lcl_results_cell *cell, int *epochs) {
-  lcl_settings settings;
+  lcl_settings usual, settings;
   lcl_options *o;
   *epochs = f->usual.epochs;
   if (!cell->table) return LCL_OK;
-  LCL_TRY(cell_options(f, cell, &o));
-  const lcl_status s = resolve(f->cls, o, &f->data, NULL, &settings);
+  LCL_TRY(lcl__results_cell_options(cell, f->cls, &o));
+  const lcl_status s = lcl__results_settings(f->cls, o, &f->data, &usual, &settings);
   if (s == LCL_OK) *epochs = settings.epochs;
   lcl_options_destroy(o);
   return s;
@@ -309,7 +287,12 @@ static lcl_status add_to(const lcl_results_add_desc *d, const facts *f, lcl_resu
     s = lcl__fail(LCL_ERR_ARGUMENT, "%s in %s is of %s by %s, not of %s by %s: give another --name",
                   name, d->out, lcl__json_word(file, "model"), lcl__json_word(file, "metric"),
                   f->cls->name, metric);
-  if (s == LCL_OK) put_run(file, run_json(d, f, schedule, value));
+  cJSON *run = run_json(d, f, schedule, value);
+  if (s == LCL_OK) s = lcl__results_check_run(&cell, name, file, run);
+  if (s == LCL_OK)
+    put_run(file, run);
+  else
+    cJSON_Delete(run);
   if (s == LCL_OK) s = write_file(d->out, name, file);
   if (s == LCL_OK && !noted(files, name)) cJSON_AddItemToArray(files, cJSON_CreateString(name));
   cJSON_Delete(file);

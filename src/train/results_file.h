@@ -19,6 +19,22 @@ lcl_status lcl__results_find_cell(const char *text, lcl_results_cell *out);
 void lcl__results_cell_json(cJSON *file, const lcl_results_cell *cell);
 /* Of a cell: "TABLE.ROW.COLUMN.json", "-" for "/"; else name and ".json". */
 void lcl__results_file_name(const lcl_results_cell *cell, const char *name, char out[256]);
+/* Options of a class as the cell has them. */
+lcl_status lcl__results_cell_options(const lcl_results_cell *cell, const lcl_model_class *cls,
+                                     lcl_options **out);
+/* Settings of the class for these options, and the usual ones: where none of the options that are
+ * settings is given. */
+lcl_status lcl__results_settings(const lcl_model_class *cls, const lcl_options *o,
+                                 const lcl_model_data *data, lcl_settings *usual,
+                                 lcl_settings *settings);
+/* Whether there is more to do for the cell than to train: `reproduce` repeats its runs, not
+ * `train`.
+ */
+bool lcl__results_by_reproduce(const lcl_results_cell *cell);
+/* LCL_ERR_FORMAT where the command that is printed for a run (of the file's "model") would not
+ * train the cell, or not for as many epochs as the run had. */
+lcl_status lcl__results_check_run(const lcl_results_cell *cell, const char *name, const cJSON *file,
+                                  const cJSON *run);
 /* A checked file; *out NULL: it is not there. */
 lcl_status lcl__results_read(const char *folder, const char *name, cJSON **out);
 

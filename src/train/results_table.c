@@ -169,6 +169,13 @@ static lcl_status check_published(const entry *e) {
                    e->name, mean, std, (double)p.mean, (double)p.std);
 }
 
+static lcl_status check_runs(const entry *e) {
+  const cJSON *run;
+  cJSON_ArrayForEach(run, lcl__json_items(e->file, "runs"))
+      LCL_TRY(lcl__results_check_run(&e->cell, e->name, e->file, run));
+  return LCL_OK;
+}
+
 static lcl_status place(entry *e) {
   const cJSON *cell = lcl__json_child(e->file, "cell");
   char text[512];
@@ -180,7 +187,8 @@ static lcl_status place(entry *e) {
   if (s != LCL_OK) return lcl__fail_prefix(LCL_ERR_FORMAT, "%s", e->name);
   for (size_t i = 0; i < lcl__table_count; i++)
     if (lcl__tables[i] == e->cell.table) e->table = i;
-  return check_published(e);
+  LCL_TRY(check_published(e));
+  return check_runs(e);
 }
 
 static bool listed(const char *only, const char *name) {
@@ -376,7 +384,7 @@ static void add_command(lcl_str *o, const entry *e, const group *g) {
   lcl_str behind = { 0 };
   const cJSON *item;
   lcl__str_add(o, " | `latentcl ");
-  if (row && (row->method || row->start)) {
+  if (t && lcl__results_by_reproduce(&e->cell)) {
     const lcl_table_column *c = &t->columns[e->cell.column];
     lcl__str_add(o, "reproduce %s --rows %s --columns %s --trials %d --data DIR", t->name, row->key,
                  c->key, g->count);

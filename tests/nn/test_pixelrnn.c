@@ -218,6 +218,18 @@ static const lcl_pixelrnn_desc tiny = { .height = 3,
                                         .learned_state = true,
                                         .residual = true };
 
+/* The model's own head for 256 levels. */
+static const lcl_pixelrnn_desc wide = { .height = 2,
+                                        .width = 1,
+                                        .channels = 3,
+                                        .levels = 256,
+                                        .layers = 1,
+                                        .hidden = 3,
+                                        .head_layers = 2,
+                                        .head_width = 1024,
+                                        .learned_state = true,
+                                        .residual = true };
+
 /* The other side of every switch, in a few networks. */
 static lcl_pixelrnn_desc plain_frozen(void) {
   lcl_pixelrnn_desc d = binary;
@@ -262,7 +274,9 @@ static void check_equal(const lcl_pixelrnn_desc *d) {
 static void incremental_equals_full(void **state) {
   (void)state;
   for_each_network(check_equal, on_simulator());
-  if (!on_simulator()) check_equal(&single);
+  if (on_simulator()) return;
+  check_equal(&single);
+  check_equal(&wide);
 }
 
 /* Where the tiled kernels are not what was chosen above. */
@@ -597,6 +611,7 @@ static void check_gradients(const lcl_pixelrnn_desc *d) {
 static void gradients(void **state) {
   (void)state;
   for_each_network(check_gradients, on_simulator());
+  if (!on_simulator()) check_gradients(&wide);
 }
 
 static int open_context(void **state) {

@@ -522,8 +522,10 @@ def results():
     run('results', 'add', 'mlp', '--out', 'figures', '--name', 'own', '--title', 'A net', '--metric', 'loss')
     run('results', 'add', 'mlp', '--out', 'figures', '--name', 'own', '--title', 'A net', code=1)
     check('| A net | **%.2f** | | | 3 of 160 epochs (2 %%) |' % events('mlp', 'test')[0]['metrics']['loss'] in run('results', 'table', 'figures', '--only', 'own'), 'own')
-    run('results', 'add', 'mlp', '--out', 'figures', '--cell', 'semantic-noise/table1-mnist feed-forward 20')
-    check('feed-forward, 20' in run('results', 'table', 'figures', '--only', 'own,semantic-noise-table1-mnist.feed-forward.20'), 'a cell that was named')
+    told = run('results', 'add', 'mlp', '--out', 'figures', '--cell', 'semantic-noise/table1-mnist feed-forward 20', code=1)
+    check('semantic-noise-table1-mnist.feed-forward.20.json' in told and 'variant would be "perturb-semantic"; the cell has "feed-forward"' in told, told)
+    run('results', 'add', 'brief', '--out', 'figures', '--cell', 'imsat/newsgroups linear-rim newsgroups')
+    check('| Linear RIM |' in run('results', 'table', 'figures', '--only', 'own,imsat-newsgroups.linear-rim.newsgroups'), 'a cell that was named')
     check('| whole' not in run('results', 'table', 'figures', '--only', 'own'), 'only')
     check('rows: feed-forward' in run('results', 'add', 'mlp', '--out', 'figures', '--cell', 'semantic-noise/table1-mnist none 20', code=2), 'what there is')
     run('train', 'semantic-noise', '--data', 'data', '--set', 'arch=mlp', '--set', 'validation=40', '--max-steps', '1', '--quiet', '--no-test', '--out', 'unfinished')
@@ -540,6 +542,24 @@ def results():
     open(path, 'w').write(good.replace('59.6', '59.7'))
     check('59.7' in run('results', 'table', 'figures', code=1), 'another published figure')
     open(path, 'w').write(good)
+    short = {'widths': '9-8', 'labels_per_class': '0', 'epochs': '2', 'batch': '10', 'unlabelled_batch': '10'}  # the model reads the epochs itself
+    run('train', 'ladder', '--data', 'large', '--quiet', *[w for o in short.items() for w in ('--set', '='.join(o))], '--out', 'short')
+    run('results', 'add', 'short', '--out', 'figures', '--cell', 'ladder/mnist full all')
+    one, = json.load(open('figures/ladder-mnist.full.all.json'))['runs']
+    check(one['set'] == short and (one['epochs'], one['schedule']) == (2, 150), one)
+    os.remove('figures/ladder-mnist.full.all.json')
+    ladder = {'schema': kept['schema'], 'cell': {'table': 'ladder/mnist', 'row': 'gamma', 'column': 'all'}, 'model': 'ladder', 'metric': 'error_percent',
+              'unit': '%', 'published': {'mean': 0.78, 'std': 0.03, 'source': 'a paper'}}
+    plain = {'from': 'a test', 'data': 'mnist', 'epochs': 9, 'schedule': 150, 'value': 1}
+    whole = {'variant': 'gamma', 'labels_per_class': '0', 'epochs': '9', 'lr': '0.1'}  # what of it is not as in the cell stands in the command
+    for left_out, more, word in ((None, {}, None), ('labels_per_class', {}, 'labels_per_class would be 10; the cell has 0'),
+                                 ('variant', {}, 'variant would be "full"; the cell has "gamma"'), ('epochs', {}, 'epochs would be 150; the run had 9'),
+                                 ('epochs', {'stopped_early': True}, None), (None, {'model': 'imsat'}, 'the model would be imsat; the cell has ladder')):
+        one = {**plain, **more, 'set': {k: v for k, v in whole.items() if k != left_out}}
+        json.dump({**ladder, 'model': one.pop('model', 'ladder'), 'runs': [one]}, open('figures/ladder-mnist.gamma.all.json', 'w'))
+        told = run('results', 'table', 'figures', '--only', 'ladder-mnist.gamma.all', code=1 if word else 0)
+        check(('would not give its cell: ' + word if word else 'gamma model, all') in told, (left_out, told))
+    os.remove('figures/ladder-mnist.gamma.all.json')
     run('results', 'table', 'nowhere', code=1)
     for wrong in ([], ['sum'], ['add'], ['add', 'mlp'], ['table', 'a', 'b'], ['table', '--note', 'x'], ['add', 'mlp', '--out', 'figures', '--only', 'x'],
                   ['add', 'mlp', '--out', 'figures', '--name', 'x'], ['add', 'mlp', '--out', 'figures', '--metric', 'x']):

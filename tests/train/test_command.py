@@ -31,6 +31,8 @@ def usage():
     for name in ABILITIES:
         text = run('train', name, '--help').stdout
         assert 'Options of ' + name in text and 'labels_per_class' in text
+        labels = {'ladder': 10, 'inversion': 5}.get(name, 0)
+        assert 'labels_per_class     whole number in [0,1e9]  (%d)' % labels in text, (name, text)
     for wrong in (['train'], ['train', 'no-such-model'], ['train', 'semantic-noise', '--set', 'no_such=1'],
                   ['train', 'semantic-noise', '--set', 'variant=best'], ['train', 'semantic-noise', '--epochs', 'many'], ['train', 'semantic-noise', '--epochs', '0'], ['check', '--op', 'relu', '--cases', '-1'],
                   ['train', 'semantic-noise', '--epochs'], ['train', 'semantic-noise', 'more'], ['eval'], ['report'],

@@ -49,6 +49,9 @@ assert len(config['options']) > len(ASKED) and config['options']['variant'], con
 settings = config['settings']
 assert (settings['epochs'], settings['batch'], settings['labels_per_class']) == (3, 30, 20), settings
 assert config['seed'] == '7' and config['model'] == 'semantic-noise'
+run('train', 'ladder', '--set', 'widths=9-8', '--max-steps', '1', '--quiet', '--no-test', '--out', folder + '/usual')
+usual = config_of(folder + '/usual')  # where nothing is asked for: what the model's own choice came to
+assert 'labels_per_class' not in usual['options'] and usual['settings']['labels_per_class'] == 10 and usual['data']['train'] == 100, usual
 data = config['data']
 assert data['path'] is None and data['train'] == 200 and data['validation'] == 200 and data['classes'] == 10, data
 head = read_safetensors(a + '/best.safetensors')[0]

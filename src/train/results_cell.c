@@ -1,0 +1,118 @@
+/* Cells of published tables as options of their model, and whether a kept run is of its cell. */
+#include "models/build.h"
+#include "train/results_file.h"
+
+bool lcl__results_by_reproduce(const lcl_results_cell *cell) {
+  const lcl_table_row *row = &cell->table->rows[cell->row];
+  return row->method || row->start;
+}
+
+lcl_status lcl__results_cell_options(const lcl_results_cell *cell, const lcl_model_class *cls,
+                                     lcl_options **out) {
+  const char *pairs[3 * LCL_TABLE_SET];
+  const size_t n = lcl__table_pairs(cell->table, cell->row, cell->column, pairs);
+  LCL_TRY(lcl_model_options(cls, out));
+  lcl_status s = LCL_OK;
+  for (size_t i = 0; i < n && s == LCL_OK; i++) s = lcl_options_set_pair(*out, pairs[i]);
+  if (s == LCL_OK) return s;
+  lcl_options_destroy(*out);
+  *out = NULL;
+  return s;
+}
+
+/* Without those that are settings: a model may read them to make the rest follow. */
+static lcl_status without_settings(const lcl_model_class *cls, const lcl_options *o,
+                                   lcl_options **out) {
+  const lcl_settings any = { 0 };
+  lcl_status s = lcl_model_options(cls, out);
+  for (size_t i = 0; i < lcl_options_count(o) && s == LCL_OK; i++) {
+    const char *name = lcl_options_at(o, i)->name;
+    char text[32];
+    if (lcl_option_given(o, name) && !*lcl__setting_text(&any, name, text))
+      s = lcl_options_set(*out, name, lcl_option_text(o, name));
+  }
+  return s;
+}
+
+lcl_status lcl__results_settings(const lcl_model_class *cls, const lcl_options *o,
+                                 const lcl_model_data *data, lcl_settings *usual,
+                                 lcl_settings *settings) {
+  lcl_options *less = NULL;
+  lcl_status s = without_settings(cls, o, &less);
+  *usual = *settings = (lcl_settings) { 0 };
+  if (s == LCL_OK) s = cls->defaults(less, data, usual);
+  lcl_options_destroy(less);
+  if (s == LCL_OK) s = cls->defaults(o, data, settings);
+  return s == LCL_OK ? lcl_settings_apply(settings, o) : s;
+}
+
+/* ---- a run against its cell ---- */
+
+static lcl_status run_options(const cJSON *run, const lcl_model_class *cls, lcl_options **out) {
+  const cJSON *item;
+  LCL_TRY(lcl_model_options(cls, out));
+  cJSON_ArrayForEach(item, lcl__json_members(run, "set")) {
+    const lcl_status s = lcl_options_set(*out, item->string, item->valuestring);
+    if (s == LCL_OK) continue;
+    lcl_options_destroy(*out);
+    *out = NULL;
+    return s;
+  }
+  return LCL_OK;
+}
+
+/* What the command says of the model itself is what the cell says, in those options that the cell
+ * gives. The run may have others: the command gives them too. */
+static lcl_status same_model(const lcl_model_class *cls, const lcl_options *cell,
+                             const lcl_options *own) {
+  for (size_t i = 0; i < cls->n_options; i++) {
+    const char *name = cls->options[i].name, *text = lcl_option_text(own, name);
+    if (!lcl_option_given(cell, name) || strcmp(lcl_option_text(cell, name), text) == 0) continue;
+    return lcl__fail(LCL_ERR_FORMAT, "%s would be \"%s\"; the cell has \"%s\"", name, text,
+                     lcl_option_text(cell, name));
+  }
+  return LCL_OK;
+}
+
+static lcl_status same_training(const lcl_results_cell *cell, const lcl_model_class *cls,
+                                const lcl_options *of_cell, const lcl_options *own,
+                                const cJSON *run) {
+  const lcl_table *t = cell->table;
+  const lcl_model_data data = { .name = "files",
+                                .channels = t->shape[0],
+                                .height = t->shape[1],
+                                .width = t->shape[2],
+                                .classes = t->classes,
+                                .train = t->examples };
+  const double epochs = lcl__json_number(run, "epochs");
+  lcl_settings usual, a, b;
+  LCL_TRY(lcl__results_settings(cls, of_cell, &data, &usual, &a));
+  LCL_TRY(lcl__results_settings(cls, own, &data, &usual, &b));
+  if (a.labels_per_class != b.labels_per_class)
+    return lcl__fail(LCL_ERR_FORMAT, "labels_per_class would be %lld; the cell has %lld",
+                     (long long)b.labels_per_class, (long long)a.labels_per_class);
+  if (cJSON_IsTrue(lcl__json_child(run, "stopped_early")) || b.epochs == epochs) return LCL_OK;
+  return lcl__fail(LCL_ERR_FORMAT, "epochs would be %d; the run had %.0f", b.epochs, epochs);
+}
+
+lcl_status lcl__results_check_run(const lcl_results_cell *cell, const char *name, const cJSON *file,
+                                  const cJSON *run) {
+  if (!cell->table || lcl__results_by_reproduce(cell)) return LCL_OK;
+  const lcl_table *t = cell->table;
+  const char *model = t->rows[cell->row].model;
+  const lcl_model_class *cls;
+  lcl_options *of_cell = NULL, *own = NULL;
+  if (!model) model = t->model;
+  lcl_status s = lcl_model_find(lcl__json_word(file, "model"), &cls);
+  if (s == LCL_OK && strcmp(cls->name, model) != 0)
+    s = lcl__fail(LCL_ERR_FORMAT, "the model would be %s; the cell has %s", cls->name, model);
+  if (s == LCL_OK) s = lcl__results_cell_options(cell, cls, &of_cell);
+  if (s == LCL_OK) s = run_options(run, cls, &own);
+  if (s == LCL_OK) s = same_model(cls, of_cell, own);
+  if (s == LCL_OK) s = same_training(cell, cls, of_cell, own, run);
+  lcl_options_destroy(of_cell);
+  lcl_options_destroy(own);
+  if (s == LCL_OK) return s;
+  return lcl__fail_prefix(s == LCL_ERR_HOST_MEMORY ? s : LCL_ERR_FORMAT,
+                          "%s: the command that repeats a run would not give its cell", name);
+}
