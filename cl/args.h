@@ -79,9 +79,9 @@ static inline int gemm_column(int j, const gemm_c lc, int gq, int gr) {
 }
 #endif
 
-/* gemm_tiled, PHASES: the input gradient (h,w) of a convolution with strides sh and sw, at positions
- * of phase (ph,pw): ph + sh*q, pw + sw*r. Phases are numbered along w, of which there are `across`;
- * the taps (kh,kw) of a phase lie step_h and step_w apart. */
+/* gemm_tiled, PHASES: the input gradient (h,w) of a convolution with strides sh and sw, at
+ * positions of phase (ph,pw): ph + sh*q, pw + sw*r. Phases are numbered along w, of which there are
+ * `across`; the taps (kh,kw) of a phase lie step_h and step_w apart. */
 typedef struct gemm_phases {
   arg_int images, batch, across;
   arg_int h, w, kh, kw;
@@ -140,13 +140,19 @@ typedef struct few_blocks {
   arg_int rows, wide, pitch;
 } few_blocks;
 
-/* conv_winograd.cl: m filters, `channels` used of the cl floats a pixel of images h x w; outputs
+/* conv_winograd*.cl: m filters, `channels` used of the cl floats a pixel of images h x w; outputs
  * oh x ow in th x tw tiles an image, `tiles` of all images. */
 typedef struct winograd_tiles {
   arg_int m, channels, cl;
   arg_int h, w, h0, w0, oh, ow;
   arg_int th, tw, tiles;
 } winograd_tiles;
+
+/* conv_winograd_tiled.cl: `parts` of `share` tiles each; the first `groups` groups of a launch have
+ * filters or gradients. */
+typedef struct winograd_parts {
+  arg_int groups, parts, share;
+} winograd_parts;
 
 /* winograd_panel: where filters lie, as conv_winograd.cl says. */
 typedef struct winograd_filters {

@@ -77,8 +77,9 @@ typedef struct lcl_output_binding {
   size_t bytes;
 } lcl_output_binding;
 
-/* y[i] = factor * sum over s of parts[s][i] */
+/* y[i] = factor * sum over s of parts[s][i]; all that wait have the same kernel. */
 typedef struct lcl_sum {
+  const lcl_sum_kernel *kernel;
   lcl_arg parts, y;
   int64_t results, splits;
   float factor;

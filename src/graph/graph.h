@@ -240,6 +240,15 @@ lcl_status lcl__emit(lcl_lower *lw, const lcl_launch *launch);
  * comes when something needs y, or later. */
 lcl_status lcl__sum_parts(lcl_lower *lw, lcl_arg parts, lcl_arg y, int64_t results, int64_t splits,
                           float factor);
+/* A kernel with the arguments of sum_parts in cl/reduce.cl, a result of which has `part` floats of
+ * each part and `result` floats of y; label: what several are called. */
+typedef struct lcl_sum_kernel {
+  const char *file, *name, *label;
+  int64_t part, result;
+} lcl_sum_kernel;
+/* The same by another kernel. */
+lcl_status lcl__sum_parts_by(lcl_lower *lw, const lcl_sum_kernel *kernel, lcl_arg parts, lcl_arg y,
+                             int64_t results, int64_t splits, float factor);
 /* Whether the sum of two tensors, each a sum that waits and is read by nothing else, waits now. */
 bool lcl__sums_add(lcl_lower *lw, lcl_node *add);
 lcl_status lcl__emit_copy(lcl_lower *lw, lcl_arg from, lcl_arg to, size_t bytes);

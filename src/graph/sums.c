@@ -6,6 +6,8 @@
 /* Bytes of partial results that may wait. */
 enum { MOST_WAITING = 32 << 20 };
 
+static const lcl_sum_kernel plain = { "reduce.cl", "sum_parts", "sums of parts", 1, 1 };
+
 static bool overlap(const lcl_lower *lw, const lcl_arg *a, const lcl_arg *b) {
   const lcl_slot *slots = lw->slots.data;
   size_t from, start;
@@ -33,7 +35,7 @@ lcl_status lcl__sums_emit(lcl_lower *lw) {
     results[i] = s->results;
     splits[i] = s->splits;
     factor[i] = s->factor;
-    bytes += 4.0 * (double)(s->results * (s->splits + 1));
+    bytes += 4.0 * (double)(s->results * (s->splits * s->kernel->part + s->kernel->result));
     int first = 0;
     while (sums[first].y.slot != s->y.slot) first++;
     begin[i] = first < i ? begin[first] : groups;
@@ -44,10 +46,10 @@ lcl_status lcl__sums_emit(lcl_lower *lw) {
   for (int i = 0; i < 3; i++) args[2 * LCL_SUMS + i] = lcl__int8(sizes[i], LCL_SUMS);
   args[2 * LCL_SUMS + 3] = lcl__bytes(factor, sizeof factor);
   char label[40];
-  snprintf(label, sizeof label, "%d sums of parts", n);
+  snprintf(label, sizeof label, "%d %s", n, sums[0].kernel->label);
   return lcl__emit(lw, &(lcl_launch) { .label = label,
-                                       .source = { .file = "reduce.cl" },
-                                       .kernel = "sum_parts",
+                                       .source = { .file = sums[0].kernel->file },
+                                       .kernel = sums[0].kernel->name,
                                        .args = args,
                                        .n_args = (int)LCL_COUNT(args),
                                        .dims = 1,
@@ -63,18 +65,24 @@ lcl_status lcl__sums_needed(lcl_lower *lw, const lcl_arg *args, int n) {
   return LCL_OK;
 }
 
-lcl_status lcl__sum_parts(lcl_lower *lw, lcl_arg parts, lcl_arg y, int64_t results, int64_t splits,
-                          float factor) {
+lcl_status lcl__sum_parts_by(lcl_lower *lw, const lcl_sum_kernel *kernel, lcl_arg parts, lcl_arg y,
+                             int64_t results, int64_t splits, float factor) {
   size_t waiting = 0;
   if (parts.kind != LCL_ARG_MEMORY || y.kind != LCL_ARG_MEMORY) return lw->status;
   if (!results) return LCL_OK;
   LCL_TRY(lcl__sums_needed(lw, &y, 1));
-  lw->sums[lw->n_sums++] = (lcl_sum) { parts, y, results, splits, factor };
+  if (lw->n_sums && lw->sums[0].kernel != kernel) LCL_TRY(lcl__sums_emit(lw));
+  lw->sums[lw->n_sums++] = (lcl_sum) { kernel, parts, y, results, splits, factor };
   for (int i = 0; i < lw->n_sums; i++)
-    waiting += (size_t)(lw->sums[i].results * lw->sums[i].splits) * sizeof(float);
+    waiting += (size_t)(lw->sums[i].results * lw->sums[i].splits * kernel->part) * sizeof(float);
   /* A CPU loses more by the way to memory than a launch takes. */
   return lw->caps->packed || lw->n_sums == LCL_SUMS || waiting > MOST_WAITING ? lcl__sums_emit(lw)
                                                                               : LCL_OK;
+}
+
+lcl_status lcl__sum_parts(lcl_lower *lw, lcl_arg parts, lcl_arg y, int64_t results, int64_t splits,
+                          float factor) {
+  return lcl__sum_parts_by(lw, &plain, parts, y, results, splits, factor);
 }
 
 /* The slot of t where it is dense, which nothing but one node reads, or -1. */
@@ -96,7 +104,7 @@ static bool waits(const lcl_lower *lw, int slot, int64_t results) {
 
 bool lcl__sums_add(lcl_lower *lw, lcl_node *add) {
   const int64_t results = lcl_shape_count(add->out[0].shape);
-  if (!lw->n_sums) return false;
+  if (!lw->n_sums || lw->sums[0].kernel != &plain) return false;
   const int a = read_once(lw, add->in[0]), b = read_once(lw, add->in[1]);
   if (a < 0 || b < 0 || !waits(lw, a, results) || !waits(lw, b, results)) return false;
   const lcl_arg y = lcl__out(lw, &add->out[0]);

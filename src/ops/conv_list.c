@@ -3,13 +3,14 @@
 #include "ops/conv.h"
 
 extern const lcl_conv_implementation lcl__conv_fft, lcl__conv_winograd2, lcl__conv_winograd4,
-    lcl__conv_few, lcl__conv_direct, lcl__conv_nhwc, lcl__conv_im2col_clblast, lcl__conv_phases,
-    lcl__conv_implicit_gemm;
+    lcl__conv_winograd4_tiled, lcl__conv_few, lcl__conv_direct, lcl__conv_nhwc,
+    lcl__conv_im2col_clblast, lcl__conv_phases, lcl__conv_implicit_gemm;
 
 /* The last one can compute everything. */
 static const lcl_implementation *const list[] = { &lcl__conv_fft.base,
                                                   &lcl__conv_winograd4.base,
                                                   &lcl__conv_winograd2.base,
+                                                  &lcl__conv_winograd4_tiled.base,
                                                   &lcl__conv_few.base,
                                                   &lcl__conv_direct.base,
                                                   &lcl__conv_nhwc.base,

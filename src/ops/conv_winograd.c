@@ -3,18 +3,12 @@
  * transforms. See cl/conv_winograd.cl. */
 #include <math.h>
 
-#include "ops/conv_gemm.h"
+#include "ops/conv_winograd.h"
 #include "ops/gemm_args.h"
 
-/* A forward convolution, or an input gradient as one: the GEMM says in gq, gr, h0, w0 where outputs
- * read; filters are 3x3 at i*row + k*inner of its a, backwards if flip. */
-typedef struct view {
-  lcl_gemm g;
-  int64_t row, inner, channels;
-  bool flip;
-} view;
+typedef lcl_winograd_view view;
 
-static view view_of(const lcl_conv_problem *p) {
+lcl_winograd_view lcl__winograd_view_of(const lcl_conv_problem *p) {
   const int64_t taps = 9;
   view w = { .g = lcl__conv_gemm_of(p), .row = p->s.c * taps, .inner = taps, .channels = p->s.c };
   if (p->pass == LCL_CONV_INPUT_GRAD) { /* a convolution with the filter read backwards */
@@ -26,6 +20,12 @@ static view view_of(const lcl_conv_problem *p) {
     w.g.patches.dh = w.g.patches.dw = 1;
   }
   return w;
+}
+
+lcl_winograd_grid lcl__winograd_grid_of(const lcl_gemm *g, int outs) {
+  const lcl_patches *x = &g->patches;
+  const int64_t th = lcl__ceil_div(x->gq, outs), tw = lcl__ceil_div(x->gr, outs);
+  return (lcl_winograd_grid) { th, tw, x->images * th * tw };
 }
 
 /* Channels of a tile that lie side by side. */
@@ -42,7 +42,7 @@ static const char *name_of(int outs) {
  * columns. kc channels' filters, or kt tiles for a filter gradient, are transformed at a time. */
 typedef struct grid {
   int outs, positions, vec, nr, mr, kc, kt;
-  int64_t th, tw, tiles;
+  int64_t tiles;
 } grid;
 
 enum { MOST_LOCAL = 1 << 20 };
@@ -52,8 +52,6 @@ static int64_t room_of(const lcl_caps *caps) {
 }
 
 static grid grid_of(const lcl_caps *caps, const lcl_gemm *g, int outs, int vec) {
-  const lcl_patches *x = &g->patches;
-  const int64_t th = lcl__ceil_div(x->gq, outs), tw = lcl__ceil_div(x->gr, outs);
   return (grid) { .outs = outs,
                   .positions = (outs + 2) * (outs + 2),
                   .vec = vec,
@@ -61,9 +59,7 @@ static grid grid_of(const lcl_caps *caps, const lcl_gemm *g, int outs, int vec) 
                   .mr = lcl__packed_rows(vec),
                   .kc = room_of(caps) < 256 << 10 ? 8 : 32,
                   .kt = outs == 2 ? 40 : 32,
-                  .th = th,
-                  .tw = tw,
-                  .tiles = x->images * th * tw };
+                  .tiles = lcl__winograd_grid_of(g, outs).tiles };
 }
 
 static lcl_source source_of(const grid *g, char options[64]) {
@@ -72,9 +68,10 @@ static lcl_source source_of(const grid *g, char options[64]) {
   return (lcl_source) { .file = "conv_winograd.cl", .options = options };
 }
 
-static winograd_tiles tiles_of(lcl_lower *lw, const lcl_gemm *g, const grid *t, int64_t channels,
-                               int64_t cl) {
+winograd_tiles lcl__winograd_tiles_of(lcl_lower *lw, const lcl_gemm *g, int outs, int64_t channels,
+                                      int64_t cl) {
   const lcl_patches *x = &g->patches;
+  const lcl_winograd_grid t = lcl__winograd_grid_of(g, outs);
   return (winograd_tiles) { .m = lcl__int(lw, g->m),
                             .channels = lcl__int(lw, channels),
                             .cl = lcl__int(lw, cl),
@@ -84,9 +81,9 @@ static winograd_tiles tiles_of(lcl_lower *lw, const lcl_gemm *g, const grid *t, 
                             .w0 = lcl__int(lw, x->w0),
                             .oh = lcl__int(lw, x->gq),
                             .ow = lcl__int(lw, x->gr),
-                            .th = lcl__int(lw, t->th),
-                            .tw = lcl__int(lw, t->tw),
-                            .tiles = lcl__int(lw, t->tiles) };
+                            .th = lcl__int(lw, t.th),
+                            .tw = lcl__int(lw, t.tw),
+                            .tiles = lcl__int(lw, t.tiles) };
 }
 
 /* ---- forward and input gradient ---- */
@@ -226,7 +223,7 @@ static lcl_status lower_images(lcl_lower *lw, const view *w, int outs,
                                const lcl_kernel_params *params) {
   const tiling t = tiling_of(lcl__lower_caps(lw), w, outs, params);
   const int64_t cl = (int64_t)lcl__round_up((size_t)w->channels, (size_t)t.g.vec);
-  const winograd_tiles tiles = tiles_of(lw, &w->g, &t.g, w->channels, cl);
+  const winograd_tiles tiles = lcl__winograd_tiles_of(lw, &w->g, outs, w->channels, cl);
   int images;
   LCL_TRY(lcl__gemm_channels_last(lw, &w->g, t.g.vec, &images));
   return (t.streamed ? lower_streamed : lower_whole)(lw, w, &t, images, &tiles);
@@ -286,7 +283,7 @@ static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_gemm *g, int outs, 
                                            .w = x->gr } };
   const int64_t xl = (int64_t)lcl__round_up((size_t)x->channels, (size_t)t.g.vec),
                 yl = (int64_t)lcl__round_up((size_t)g->m, (size_t)t.g.vec);
-  const winograd_tiles tiles = tiles_of(lw, g, &t.g, x->channels, xl);
+  const winograd_tiles tiles = lcl__winograd_tiles_of(lw, g, outs, x->channels, xl);
   const winograd_blocks blocks = { .share = lcl__int(lw, t.share),
                                    .panels_o = lcl__int(lw, t.block_o),
                                    .panels_c = lcl__int(lw, t.block_c),
@@ -323,7 +320,7 @@ static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_gemm *g, int outs, 
 static lcl_kernel_params complete(const lcl_caps *caps, const lcl_conv_problem *p, int outs,
                                   const lcl_kernel_params *params) {
   lcl_kernel_params all = params ? *params : (lcl_kernel_params) { 0 };
-  const view w = view_of(p);
+  const view w = lcl__winograd_view_of(p);
   if (!all.vector) all.vector = lcl__packed_vec(caps);
   if (!all.tiles && p->pass != LCL_CONV_FILTER_GRAD) choose_tiling(caps, &w, outs, &all);
   return all;
@@ -332,7 +329,7 @@ static lcl_kernel_params complete(const lcl_caps *caps, const lcl_conv_problem *
 static bool legal(const lcl_caps *caps, const lcl_conv_problem *p, int outs,
                   const lcl_kernel_params *params) {
   const lcl_kernel_params all = complete(caps, p, outs, params);
-  const view w = view_of(p);
+  const view w = lcl__winograd_view_of(p);
   if (all.vector != 8 && all.vector != 16) return false;
   const int64_t local = p->pass == LCL_CONV_FILTER_GRAD
                             ? grad_tiling_of(caps, &w.g, outs, all.vector).local
@@ -344,13 +341,16 @@ static bool legal(const lcl_caps *caps, const lcl_conv_problem *p, int outs,
  * check has them, stay exact. */
 enum { LEAST_CHANNELS_4 = 40 };
 
-static bool supported(const lcl_caps *caps, const lcl_conv_problem *p, int outs) {
+bool lcl__winograd_serves(const lcl_conv_problem *p, int outs) {
   const lcl_conv_attr *a = &p->a;
   const lcl_conv_sizes *s = &p->s;
   if (outs == 4 && LCL_MIN(s->c, s->o) < LEAST_CHANNELS_4) return false;
-  return caps->packed && a->groups == 1 && s->kh == 3 && s->kw == 3 && a->stride[0] == 1 &&
-         a->stride[1] == 1 && a->dilation[0] == 1 && a->dilation[1] == 1 &&
-         s->n * s->c * s->h * s->w * s->o > 0 && legal(caps, p, outs, NULL);
+  return a->groups == 1 && s->kh == 3 && s->kw == 3 && a->stride[0] == 1 && a->stride[1] == 1 &&
+         a->dilation[0] == 1 && a->dilation[1] == 1 && s->n * s->c * s->h * s->w * s->o > 0;
+}
+
+static bool supported(const lcl_caps *caps, const lcl_conv_problem *p, int outs) {
+  return caps->packed && lcl__winograd_serves(p, outs) && legal(caps, p, outs, NULL);
 }
 
 /* Multiplications of a filter and a channel. */
@@ -359,7 +359,7 @@ static double products_of(const grid *g) {
 }
 
 static bool profitable(const lcl_caps *caps, const lcl_conv_problem *p, int outs) {
-  const view w = view_of(p);
+  const view w = lcl__winograd_view_of(p);
   const grid g = grid_of(caps, &w.g, outs, lcl__packed_vec(caps)),
              small = grid_of(caps, &w.g, 2, g.vec);
   if (p->s.c < 32 || p->s.o < 32 || w.g.patches.gq < 2 || w.g.patches.gr < 2) return false;
@@ -370,7 +370,7 @@ static bool profitable(const lcl_caps *caps, const lcl_conv_problem *p, int outs
 
 static lcl_status lower(lcl_lower *lw, const lcl_conv_problem *p, const lcl_kernel_params *params,
                         int outs) {
-  const view w = view_of(p);
+  const view w = lcl__winograd_view_of(p);
   const lcl_kernel_params all = complete(lcl__lower_caps(lw), p, outs, params);
   return p->pass == LCL_CONV_FILTER_GRAD ? lower_filter_grad(lw, &w.g, outs, all.vector)
                                          : lower_images(lw, &w, outs, &all);
@@ -381,7 +381,7 @@ static lcl_status lower(lcl_lower *lw, const lcl_conv_problem *p, const lcl_kern
  *   sum over positions |A| |G| |B|, with the norms of the rows of G and B
  * in both dimensions, for outputs and for filters. A filter's gradient adds up images; its
  * operands' norms are those of all channels. */
-static double tolerance4(const lcl_conv_problem *p) {
+double lcl__winograd_tolerance4(const lcl_conv_problem *p) {
   const double images = (double)p->s.n / sqrt((double)(p->s.c * p->s.o));
   return 0x1p-24 * 400 * (p->pass == LCL_CONV_FILTER_GRAD ? images : 1);
 }
@@ -419,8 +419,9 @@ static const lcl_kernel_param params[] = { LCL_KERNEL_PARAM(tiles, 14, 28, 32, 5
     .choose = choose##OUTS,                                                                        \
     .legal = legal##OUTS,                                                                          \
     .lower = lower##OUTS,                                                                          \
-    .tolerance = tolerance##OUTS                                                                   \
+    .tolerance = TOLERANCE##OUTS                                                                   \
   };
-#define tolerance2 NULL
+#define TOLERANCE2 NULL
+#define TOLERANCE4 lcl__winograd_tolerance4
 METHOD(2)
 METHOD(4)

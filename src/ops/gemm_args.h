@@ -52,10 +52,13 @@ patches lcl__gemm_patches_of(lcl_lower *lw, const lcl_patches *x);
 /* cl: channels a pixel of the channels-last copy, or 0. All zero for a matrix. */
 lcl_arg lcl__gemm_patches_arg(lcl_lower *lw, const lcl_gemm *g, int64_t cl);
 
-/* gemm_tiled.c: the tile that is expected to be fastest, with at most `most` parts of k; whether
- * parameters name a tile that the device has room for. */
-void lcl__gemm_tiled_choose(const lcl_caps *caps, const lcl_gemm *g, int most,
-                            lcl_kernel_params *p);
+/* gemm_tiled.c: the tile that is expected to be fastest, with at most `most` parts of k. Returns
+ * the cycles that it is expected to take, its launch not counted; 0: not known of this device. */
+double lcl__gemm_tiled_choose(const lcl_caps *caps, const lcl_gemm *g, int most,
+                              lcl_kernel_params *p);
+/* gemm_tiled.c: cycles of a further launch that only moves so many bytes. */
+double lcl__gemm_tiled_launch_cycles(const lcl_caps *caps, double bytes);
+/* gemm_tiled.c: whether parameters name a tile that the device has room for. */
 bool lcl__gemm_tiled_fits(const lcl_caps *caps, const lcl_kernel_params *p);
 /* gemm_tiled.c: n GEMMs in one launch, which differ as the struct gemm_phases says; g is one with
  * the most columns and rounds. */

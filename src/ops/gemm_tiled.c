@@ -97,27 +97,36 @@ static double instructions(const lcl_gemm *g, tile t) {
          a * (wide_a(g) && a >= 4 ? of_four : alone) + b * (wide_b(g) && b >= 4 ? of_four : alone);
 }
 
-/* Cycles that a GPU needs, from figures of an H100 that others are near enough to for a choice:
- * a processor has 128 lanes, a tenth of whose cycles are lost, and room for 768 work-items with
- * 16 sums each or 384 with 64; the reads of a round take LATENCY, the work-group's start and
- * end LAUNCH, the launch that sums parts SECOND, between what it takes the GPU and what the
- * host; a processor gets CACHED bytes a cycle from the L2 cache, BYTES from memory. */
+/* Of an H100, which others are near enough to for a choice: a processor has LANES; a launch that
+ * could be spared takes SECOND cycles, between what it takes the GPU and what the host; a processor
+ * gets BYTES a cycle from memory. */
+enum { LANES = 128, SECOND = 7000, BYTES = 12 };
+
+static int64_t processors_of(const lcl_caps *caps) {
+  return LCL_MAX(1, lcl__units(caps) * caps->unit_lanes / LANES);
+}
+
+double lcl__gemm_tiled_launch_cycles(const lcl_caps *caps, double bytes) {
+  return SECOND + bytes / (double)(BYTES * processors_of(caps));
+}
+
+/* Cycles that a GPU needs, a tenth of which are lost, with room for 768 work-items with 16 sums
+ * each or 384 with 64 on a processor; the reads of a round take LATENCY, the work-group's start and
+ * end LAUNCH; a processor gets CACHED bytes a cycle from the L2 cache. */
 static double cycles(const lcl_caps *caps, const lcl_gemm *g, tile t, int64_t splits) {
-  enum { LANES = 128, LATENCY = 600, LAUNCH = 900, SECOND = 7000, CACHED = 24, BYTES = 12 };
-  const int64_t processors = LCL_MAX(1, lcl__units(caps) * caps->unit_lanes / LANES),
-                resident = LCL_MAX(1, (t.vectors == 1 ? 768 : 384) / items_of(t)),
+  enum { LATENCY = 600, LAUNCH = 900, CACHED = 24 };
+  const int64_t resident = LCL_MAX(1, (t.vectors == 1 ? 768 : 384) / items_of(t)),
                 groups = lcl__ceil_div(g->m, t.m) * lcl__ceil_div(g->n, t.n) * g->batch * splits,
-                here = lcl__ceil_div(groups, processors), waves = lcl__ceil_div(here, resident);
+                here = lcl__ceil_div(groups, processors_of(caps)),
+                waves = lcl__ceil_div(here, resident);
   const double rounds = (double)lcl__ceil_div(rounds_of(g, depth_of(t)), splits),
                work = 1.1 * (double)items_of(t) / LANES * instructions(g, t),
                reads = (double)((g->half ? 2 : 4) * (t.m + t.n) * depth_of(t)) / CACHED,
                busy = LCL_MAX(work, reads);
-  const double parts = splits == 1
-                           ? 0
-                           : SECOND + 4.0 * (double)(g->m * g->n * g->batch) *
-                                          (double)(splits + 1) / (double)(BYTES * processors);
+  const double sums = (double)(g->m * g->n * g->batch) * (double)(splits + 1);
   return (double)(LAUNCH * waves) +
-         rounds * LCL_MAX((LATENCY + busy) * (double)waves, (double)here * busy) + parts;
+         rounds * LCL_MAX((LATENCY + busy) * (double)waves, (double)here * busy) +
+         (splits > 1 ? lcl__gemm_tiled_launch_cycles(caps, 4 * sums) : 0);
 }
 
 /* CPU drivers, which run a group's work-items as vectors of one core. 64 sums a work-item need
@@ -134,8 +143,8 @@ static void choose_for_cpu(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_p
     p->split_k = (int)LCL_MIN(lcl__ceil_div(2 * units, groups), g->k / 512);
 }
 
-void lcl__gemm_tiled_choose(const lcl_caps *caps, const lcl_gemm *g, int most,
-                            lcl_kernel_params *p) {
+double lcl__gemm_tiled_choose(const lcl_caps *caps, const lcl_gemm *g, int most,
+                              lcl_kernel_params *p) {
   static const int splits[] = { 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128 };
   enum { FEWEST = 8 /* rounds of a part */ };
   double best = 0;
@@ -143,7 +152,7 @@ void lcl__gemm_tiled_choose(const lcl_caps *caps, const lcl_gemm *g, int most,
   if (caps->local_is_global || caps->type & CL_DEVICE_TYPE_CPU) {
     choose_for_cpu(caps, g, p);
     p->split_k = LCL_MIN(p->split_k, most);
-    return;
+    return 0;
   }
   p->tile_m = p->tile_n = 32;
   p->vectors = 1;
@@ -159,6 +168,7 @@ void lcl__gemm_tiled_choose(const lcl_caps *caps, const lcl_gemm *g, int most,
       p->split_k = splits[s];
     }
   }
+  return best;
 }
 
 static void choose(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_params *p) {

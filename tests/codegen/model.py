@@ -20,7 +20,7 @@ def bytes_of(values):
     return sum(v[1] for v in values.values() if isinstance(v, tuple) and v[0] == "buffer")
 
 
-def gemm(row, parameters, d, groups):
+def gemm(row, parameters, d, groups, batch):
     s = d["s"]
     _, _, depth, vectors, items = records.gemm_tile(parameters)
     warps, rounds = math.ceil(items / 32), max(records.gemm_rounds(parameters, s), 1)
@@ -35,10 +35,10 @@ def gemm(row, parameters, d, groups):
     else:
         turn = 600
     time = (900 * waves + rounds * max(turn * waves, here * busy)) / CLOCK
-    flops = 2.0 * s["m"] * s["n"] * s["k"]
-    moved = 4.0 * (s["m"] * s["k"] + s["m"] * s["n"] * s["splits"])
+    flops = 2.0 * s["m"] * s["n"] * s["k"] * batch
+    moved = 4.0 * (s["m"] * s["k"] + s["m"] * s["n"] * s["splits"]) * batch
     x = [v for v in d.values() if isinstance(v, tuple) and v[0] == "buffer"]
-    moved += min(x[1][1], 4.0 * s["k"] * s["n"])
+    moved += min(x[1][1], 4.0 * s["k"] * s["n"] * batch)
     return max(time, moved / L2), flops, moved
 
 
@@ -92,7 +92,8 @@ def predict(record, launch, rows):
     local = math.prod(launch["local"]) if launch["local"][0] else whole_divisor(launch["global"][0])
     groups, lanes = math.ceil(items / local), min(local, 32) / 32
     if name == "gemm_tiled":
-        time, flops, moved = gemm(row, record.program(launch["program"]).parameters(), d, groups)
+        time, flops, moved = gemm(row, record.program(launch["program"]).parameters(), d, groups,
+                                  launch["global"][2] // d["s"]["splits"])
         return name, time + LAUNCH, flops, moved
     if name == "sum_parts":  # its work-items each add up parts, a read after the other
         moved = sum(4.0 * n * (k + 1) for n, k in zip(d["results"], d["splits"]))
@@ -100,7 +101,12 @@ def predict(record, launch, rows):
     if name in ("map", "reduce"):
         time, flops, moved = generated(name, launch, d, row["instructions"])
         return name, time + LAUNCH, flops, moved
+    if name == "winograd_filter_grads":  # each reads all 36 positions at once, part for part
+        moved = sum(4.0 * n * (36 * k + 9) for n, k in zip(d["results"], d["splits"]))
+        return name, max(moved / STREAM, max(d["splits"]) * 600 / CLOCK) + LAUNCH, 0, moved
     moved = bytes_of(d)
+    if name == "winograd_outputs" and not d["has_bias"]:  # another buffer stands for the bias
+        moved -= d["bias"][1]
     if name in ("bilstm_forward_tiled", "bilstm_backward_tiled"):
         parameters = record.program(launch["program"]).parameters()
         return name, bilstm_walk(name, row, parameters, d, groups) + LAUNCH, 0, moved

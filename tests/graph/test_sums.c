@@ -88,7 +88,65 @@ static void sums_of_parts(void **state) {
   lcl_store_destroy(store);
 }
 
+/* Winograd's filter gradients wait for each other too, but are not added, nor made with other sums;
+ * there are more than one launch has. */
+static void filter_gradients(void **state) {
+  (void)state;
+  enum { N = 2, C = 41, O = 40, H = 5, W = 6, PIXELS = H * W, FILTERS = 10 };
+  static float x[N * C * PIXELS], e[N * O * PIXELS], got[O * C * 9], want[O * C * 9];
+  lcl_tensor *y[FILTERS], *fetch[FILTERS];
+  unsigned seed = 37;
+  for (size_t i = 0; i < LCL_COUNT(x) + LCL_COUNT(e); i++) {
+    seed = seed * 1664525u + 1013904223u;
+    *(i < LCL_COUNT(x) ? &x[i] : &e[i - LCL_COUNT(x)]) = (float)(seed >> 8) / (float)(1 << 23) - 1;
+  }
+  for (int i = 0; i < O * C * 9; i++) {
+    const int o = i / (C * 9), c = i / 9 % C, a = i / 3 % 3 - 1, b = i % 3 - 1;
+    double sum = 0;
+    for (int p = 0; p < N * PIXELS; p++) {
+      const int n = p / PIXELS, q = p / W % H, r = p % W;
+      if (q + a >= 0 && q + a < H && r + b >= 0 && r + b < W)
+        sum += (double)x[(n * C + c) * PIXELS + (q + a) * W + r + b] *
+               (double)e[(n * O + o) * PIXELS + q * W + r];
+    }
+    want[i] = (float)sum;
+  }
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_program *p;
+  ASSERT_OK(lcl_algorithm_force(ctx, "conv2d=winograd-4x4-tiled/auto"));
+  ASSERT_OK(lcl_store_create(ctx, 7, &store));
+  ASSERT_OK(lcl_graph_create(store, "test", &g));
+  lcl_tensor *tx = lcl_input(g, "x", LCL_F32, LCL_SHAPE(N, C, H, W)),
+             *te = lcl_input(g, "e", LCL_F32, LCL_SHAPE(N, O, H, W));
+  for (int f = 0; f < FILTERS; f++)
+    y[f] = lcl_conv2d_filter_grad(lcl_scale(tx, 1 + 0.5f * (float)f), te, LCL_SHAPE(O, C, 3, 3),
+                                  &(lcl_conv_desc) { .same = true });
+  fetch[0] = lcl_add(y[0], y[1]);
+  for (int f = 1; f < FILTERS - 1; f++) fetch[f] = y[f + 1];
+  fetch[FILTERS - 1] = lcl_sum(te, LCL_AXIS(0) | LCL_AXIS(2) | LCL_AXIS(3), false);
+  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = FILTERS }, &p));
+  ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
+  ASSERT_OK(lcl_feed(p, "e", e, sizeof e));
+  ASSERT_OK(lcl_run(p));
+  for (int f = 0; f < FILTERS - 1; f++) {
+    const double times = f ? 1.5 + 0.5 * f : 2.5,
+                 bound = 0x1p-24 * 400 * N * PIXELS * times; /* see lcl__winograd_tolerance4 */
+    char name[16];
+    snprintf(name, sizeof name, "#%d", f);
+    ASSERT_OK(lcl_fetch(p, name, got, sizeof got));
+    for (int i = 0; i < O * C * 9; i++)
+      if (!(fabs((double)got[i] - times * (double)want[i]) <= bound))
+        fail_msg("gradient %d at %d: got %.9g, expected %.9g within %.3g", f, i, (double)got[i],
+                 times * (double)want[i], bound);
+  }
+  lcl_program_destroy(p);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(sums_of_parts) };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(sums_of_parts),
+                                      cmocka_unit_test(filter_gradients) };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
