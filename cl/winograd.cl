@@ -1,6 +1,6 @@
-/* winograd.cl: what conv_winograd.cl and conv_winograd_tiled.cl share: the transforms of one dimension
- * of F(OUTS x OUTS, 3x3), for 2 or 4 OUTS, and where tiles are. Included, where floatv is a number or
- * a vector of them.
+/* winograd.cl: what conv_winograd.cl and conv_winograd_tiled.cl share: the transforms of one
+ * dimension of F(OUTS x OUTS, 3x3), with 2 or 4 OUTS, and where tiles are. Included, where floatv
+ * is a number or a vector of them.
  */
 #include "args.h"
 

@@ -92,9 +92,10 @@ static void sums_of_parts(void **state) {
  * there are more than one launch has. */
 static void filter_gradients(void **state) {
   (void)state;
-  enum { N = 2, C = 41, O = 40, H = 5, W = 6, PIXELS = H * W, FILTERS = 10 };
+  enum { N = 1, C = 41, O = 40, H = 5, W = 6, PIXELS = H * W, FILTERS = 10 };
   static float x[N * C * PIXELS], e[N * O * PIXELS], got[O * C * 9], want[O * C * 9];
   lcl_tensor *y[FILTERS], *fetch[FILTERS];
+  const int filters = strstr(lcl_context_device_name(ctx), "Oclgrind") ? 3 : FILTERS;
   unsigned seed = 37;
   for (size_t i = 0; i < LCL_COUNT(x) + LCL_COUNT(e); i++) {
     seed = seed * 1664525u + 1013904223u;
@@ -119,17 +120,17 @@ static void filter_gradients(void **state) {
   ASSERT_OK(lcl_graph_create(store, "test", &g));
   lcl_tensor *tx = lcl_input(g, "x", LCL_F32, LCL_SHAPE(N, C, H, W)),
              *te = lcl_input(g, "e", LCL_F32, LCL_SHAPE(N, O, H, W));
-  for (int f = 0; f < FILTERS; f++)
+  for (int f = 0; f < filters; f++)
     y[f] = lcl_conv2d_filter_grad(lcl_scale(tx, 1 + 0.5f * (float)f), te, LCL_SHAPE(O, C, 3, 3),
                                   &(lcl_conv_desc) { .same = true });
   fetch[0] = lcl_add(y[0], y[1]);
-  for (int f = 1; f < FILTERS - 1; f++) fetch[f] = y[f + 1];
-  fetch[FILTERS - 1] = lcl_sum(te, LCL_AXIS(0) | LCL_AXIS(2) | LCL_AXIS(3), false);
-  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = FILTERS }, &p));
+  for (int f = 1; f < filters - 1; f++) fetch[f] = y[f + 1];
+  fetch[filters - 1] = lcl_sum(te, LCL_AXIS(0) | LCL_AXIS(2) | LCL_AXIS(3), false);
+  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = filters }, &p));
   ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
   ASSERT_OK(lcl_feed(p, "e", e, sizeof e));
   ASSERT_OK(lcl_run(p));
-  for (int f = 0; f < FILTERS - 1; f++) {
+  for (int f = 0; f < filters - 1; f++) {
     const double times = f ? 1.5 + 0.5 * f : 2.5,
                  bound = 0x1p-24 * 400 * N * PIXELS * times; /* see lcl__winograd_tolerance4 */
     char name[16];
