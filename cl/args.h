@@ -31,6 +31,9 @@ typedef float result;
 
 /* ---- C = act(A B + bias): see cl/gemm_packed.cl ---- */
 
+/* Pixels of a work-group of channels_last. */
+enum { CHANNELS_LAST_PIXELS = 128 };
+
 /* Of `splits` parts of k, each k_split long, one work-group computes one. */
 typedef struct gemm_sizes {
   arg_int m, n, k;

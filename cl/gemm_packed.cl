@@ -120,33 +120,34 @@ kernel ONE_ITEM void gemm_pack(global const stored *restrict a, global float *re
 }
 
 /* x: channels z*channels.. of (N,all,P) -> y[z] (N,P,cl), channels beyond are zero, and behind them
- * one pixel of zeros. Groups: 0 VEC pixels, 1 image, 2 z. */
+ * one pixel of zeros. Groups: 0 CHANNELS_LAST_PIXELS pixels, 1 image, 2 z. */
 kernel ONE_ITEM void channels_last(global const stored *restrict x, global float *restrict y,
                                    int all, int channels, int cl, int pixels) {
-  const int p0 = get_group_id(0) * VEC, count = min(VEC, pixels - p0);
+  const int p0 = get_group_id(0) * CHANNELS_LAST_PIXELS;
+  const int end = min(p0 + CHANNELS_LAST_PIXELS, pixels);
   const int image = get_group_id(1), z = get_group_id(2);
   if (p0 == 0 && image == 0 && z == 0) {
     global float *zeros = y + (size_t)get_num_groups(2) * get_num_groups(1) * pixels * cl;
     for (int c = 0; c < cl; c++) zeros[c] = 0.0f;
   }
-  x += ((size_t)image * all + z * channels) * pixels + p0;
-  y += (((size_t)z * get_num_groups(1) + image) * pixels + p0) * cl;
-  for (int c = 0; c < cl; c += VEC, x += VEC * pixels) {
-    if (count == VEC) {
+  x += ((size_t)image * all + z * channels) * pixels;
+  y += ((size_t)z * get_num_groups(1) + image) * pixels * cl;
+  for (int c = 0; c < cl; c += VEC, x += VEC * pixels, y += VEC) {
+    int p = p0;
+    for (; p + VEC <= end; p += VEC) {
 #define LOAD_ROW(r)                                                                                \
   floatv v##r = (floatv)(0.0f), w##r;                                                              \
-  if (c + r < channels) v##r = STORED_VECTOR(x + r * pixels);
+  if (c + r < channels) v##r = STORED_VECTOR(x + r * pixels + p);
       ROWS_ALL(LOAD_ROW)
       TRANSPOSE(v, w);
-#define STORE_ROW(r) GSTORE(v##r, y + r * cl + c);
+#define STORE_ROW(r) GSTORE(v##r, y + (p + r) * cl);
       ROWS_ALL(STORE_ROW)
 #undef STORE_ROW
 #undef LOAD_ROW
-    } else {
-      for (int p = 0; p < count; p++)
-        for (int l = 0; l < VEC; l++)
-          y[p * cl + c + l] = c + l < channels ? STORED(x, l * pixels + p) : 0.0f;
     }
+    for (; p < end; p++)
+      for (int l = 0; l < VEC; l++)
+        y[p * cl + l] = c + l < channels ? STORED(x, l * pixels + p) : 0.0f;
   }
 }
 

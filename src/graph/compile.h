@@ -24,6 +24,11 @@ typedef struct lcl_group {
   bool done;
 } lcl_group;
 
+/* A node that a group computes for itself, though it belongs to another. */
+typedef struct lcl_again {
+  int node, group;
+} lcl_again;
+
 typedef struct lcl_grouping {
   int n_nodes;
   bool *needed;
@@ -34,17 +39,28 @@ typedef struct lcl_grouping {
   int *order; /* groups in an order that respects dependencies */
   int n_order;
   int **users, *n_users; /* per node: ids of the needed nodes that read it */
+  struct {
+    lcl_again *data;
+    size_t n, cap;
+  } again;
 } lcl_grouping;
 
 /* caps: of the device that the groups are for. */
 lcl_status lcl__grouping_make(lcl_graph *g, const lcl_caps *caps, lcl_tensor *const *roots,
                               int n_roots, bool updates, bool fusion, lcl_grouping *out);
 void lcl__grouping_free(lcl_grouping *gr);
+bool lcl__group_push(lcl_grouping *gr, int group, lcl_node *node);
 /* Puts the nodes of group `from` into group `into`. */
 bool lcl__group_take(lcl_grouping *gr, int into, int from);
 /* join.c: joins groups of one space with reductions. */
 bool lcl__group_join(lcl_grouping *gr, const lcl_caps *caps, char *seen);
-/* Whether something outside the group reads the node's value. */
+/* ... whether a kernel of the group has room for n more nodes, which nothing else reads. */
+bool lcl__group_has_room(const lcl_grouping *gr, int group, lcl_node *const *more, int n);
+/* recompute.c: lets groups compute again what is cheaper so than in memory. */
+bool lcl__group_recompute(lcl_grouping *gr, lcl_graph *g);
+/* Whether the group computes the node, its own or again. */
+bool lcl__group_has(const lcl_grouping *gr, int group, int node);
+/* Whether something outside the node's group reads its value from memory. */
 bool lcl__group_exports(const lcl_grouping *gr, const lcl_node *node);
 
 /* ---- slots and launches ---- */
@@ -113,6 +129,7 @@ struct lcl_lower {
   lcl_sum sums[LCL_SUMS]; /* that wait to be emitted */
   int n_sums;
   const lcl_node *current;          /* for labels and messages */
+  int group;                        /* that is lowered */
   lcl_str notes;                    /* lines of choices that ops made */
   size_t scratch;                   /* bytes of lcl__scratch() */
   bool random;                      /* samples random numbers: the state advances */

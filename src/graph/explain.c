@@ -32,10 +32,11 @@ static void dot_group(const lcl_lower *lw, int group, lcl_str *s) {
   const lcl_group *gp = &lw->groups.groups[group];
   lcl__str_add(s, "  subgraph cluster_%d {%s\n", group,
                gp->n > 1 ? " style=rounded; color=steelblue;" : " color=none;");
-  for (int i = 0; i < gp->n; i++) dot_node(s, gp->nodes[i]);
+  for (int i = 0; i < gp->n; i++)
+    if (lw->groups.group_of[gp->nodes[i]->id] == group) dot_node(s, gp->nodes[i]);
   lcl__str_add(s, "  }\n");
   for (int i = 0; i < gp->n; i++)
-    for (int j = 0; j < gp->nodes[i]->n_in; j++)
+    for (int j = 0; lw->groups.group_of[gp->nodes[i]->id] == group && j < gp->nodes[i]->n_in; j++)
       lcl__str_add(s, "  n%d -> n%d;\n", gp->nodes[i]->in[j]->node->id, gp->nodes[i]->id);
 }
 

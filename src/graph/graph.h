@@ -98,6 +98,8 @@ typedef struct lcl_op {
   /* What part of the epilogue of its producer can do this node's work; an activation is filled in.
    * NULL: none. */
   lcl_epilogue_part (*epilogue_part)(const lcl_node *node, lcl_epilogue *epilogue);
+  /* LCL_FUSE_MAP: whether computing it costs less than its way through memory. NULL: no. */
+  bool (*cheap)(const lcl_node *node);
   /* Useful arithmetic of the node, an FMA is 2. NULL: one per output element. */
   double (*flops)(const lcl_node *node);
   unsigned flags;
@@ -230,7 +232,7 @@ lcl_status lcl__lower_view(lcl_lower *lw, lcl_tensor *t, lcl_view *view);
 /* Emits: out[to.offset + sum i_k*to.stride_k] = x[i] for every index i of x. */
 lcl_status lcl__lower_copy(lcl_lower *lw, const char *what, lcl_tensor *x, lcl_tensor *out,
                            const lcl_view *to);
-/* Whether something outside its group reads the node's value. */
+/* Whether the group that is lowered now has to write the node's value to memory. */
 bool lcl__lower_exports(const lcl_lower *lw, const lcl_node *node);
 
 /* Adds a launch to the program; everything is copied. user of a call lives as long as the program:

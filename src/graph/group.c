@@ -33,13 +33,26 @@ static bool find_users(lcl_grouping *gr, lcl_graph *g, lcl_arena *arena) {
   return true;
 }
 
-/* Whether anything but the nodes of the group reads the node, itself or a view of it. */
+bool lcl__group_has(const lcl_grouping *gr, int group, int node) {
+  if (gr->group_of[node] == group) return true;
+  for (size_t i = 0; i < gr->again.n; i++)
+    if (gr->again.data[i].node == node && gr->again.data[i].group == group) return true;
+  return false;
+}
+
+/* Whether anything but the nodes of the group reads the node, itself or a view of it, from memory.
+ */
 static bool read_outside(const lcl_grouping *gr, int id, int group) {
   if (gr->kept[id]) return true;
   for (int i = 0; i < gr->n_users[id]; i++) {
     const int user = gr->users[id][i], in = gr->group_of[user];
-    if (in == group) continue;
-    if (gr->groups[in].kind != LCL_GROUP_VIEW || read_outside(gr, user, group)) return true;
+    const bool view = gr->groups[in].kind == LCL_GROUP_VIEW;
+    if (in != group && (view ? read_outside(gr, user, group) : !lcl__group_has(gr, in, id)))
+      return true;
+    for (size_t k = 0; k < gr->again.n; k++) {
+      const lcl_again *a = &gr->again.data[k];
+      if (a->node == user && a->group != group && !lcl__group_has(gr, a->group, id)) return true;
+    }
   }
   return false;
 }
@@ -48,7 +61,7 @@ bool lcl__group_exports(const lcl_grouping *gr, const lcl_node *node) {
   return read_outside(gr, node->id, gr->group_of[node->id]);
 }
 
-static bool group_push(lcl_grouping *gr, int group, lcl_node *node) {
+bool lcl__group_push(lcl_grouping *gr, int group, lcl_node *node) {
   lcl_group *gp = &gr->groups[group];
   if (gp->n == gp->cap) {
     int cap = gp->cap ? gp->cap * 2 : 4;
@@ -65,7 +78,7 @@ static bool group_push(lcl_grouping *gr, int group, lcl_node *node) {
 bool lcl__group_take(lcl_grouping *gr, int into, int from) {
   lcl_group *gp = &gr->groups[from];
   for (int i = 0; i < gp->n; i++)
-    if (!group_push(gr, into, gp->nodes[i])) return false;
+    if (!lcl__group_push(gr, into, gp->nodes[i])) return false;
   gp->n = 0;
   return true;
 }
@@ -170,7 +183,7 @@ static bool fuse_epilogue(lcl_grouping *gr, lcl_graph *g, lcl_node *node) {
   gr->groups[group].epilogue = e;
   for (int i = 0; i < n; i++) {
     gr->groups[gr->group_of[parts[i]->id]].n = 0;
-    if (!group_push(gr, group, parts[i])) return false;
+    if (!lcl__group_push(gr, group, parts[i])) return false;
   }
   return true;
 }
@@ -301,7 +314,7 @@ lcl_status lcl__grouping_make(lcl_graph *g, const lcl_caps *caps, lcl_tensor *co
     if (!gr->needed[i]) continue;
     gr->groups[i].kind = kind_of(node);
     gr->groups[i].space = space_of(node);
-    ok = group_push(gr, i, node);
+    ok = lcl__group_push(gr, i, node);
   }
   for (int i = 0; ok && fusion && i < n; i++)
     if (gr->needed[i] && g->nodes.data[i]->op->fusion == LCL_FUSE_EPILOGUE)
@@ -313,7 +326,7 @@ lcl_status lcl__grouping_make(lcl_graph *g, const lcl_caps *caps, lcl_tensor *co
   for (int i = 0; ok && fusion && i < n; i++)
     if (gr->needed[i] && gr->groups[gr->group_of[i]].kind == LCL_GROUP_MAP)
       ok = fuse_map(gr, g->nodes.data[i], seen);
-  ok = ok && (!fusion || lcl__group_join(gr, caps, seen));
+  ok = ok && (!fusion || (lcl__group_join(gr, caps, seen) && lcl__group_recompute(gr, g)));
   for (int i = 0; ok && i < n; i++)
     if (gr->groups[i].kind == LCL_GROUP_MAP || gr->groups[i].kind == LCL_GROUP_REDUCE)
       qsort(gr->groups[i].nodes, (size_t)gr->groups[i].n, sizeof(lcl_node *), by_id);
@@ -327,5 +340,6 @@ lcl_status lcl__grouping_make(lcl_graph *g, const lcl_caps *caps, lcl_tensor *co
 void lcl__grouping_free(lcl_grouping *gr) {
   for (int i = 0; gr->groups && i < gr->n_groups; i++) lcl__free(gr->groups[i].nodes);
   lcl__free(gr->groups);
+  lcl__free(gr->again.data);
   gr->groups = NULL;
 }

@@ -131,6 +131,23 @@ static bool can_join(joiner *j) {
   return false;
 }
 
+bool lcl__group_has_room(const lcl_grouping *gr, int group, lcl_node *const *more, int n) {
+  const lcl_group *gp = &gr->groups[group];
+  findings f = { .bytes = WALK };
+  if (gp->n + n > LCL_MAX_GROUP) return false;
+  for (int i = 0; i < gp->n + n; i++) {
+    const lcl_node *node = i < gp->n ? gp->nodes[i] : more[i - gp->n];
+    for (int k = 0; k < node->n_in; k++) {
+      const lcl_node *from = lcl__view_source(node->in[k])->node;
+      bool here = lcl__group_has(gr, group, from->id);
+      for (int m = 0; m < n; m++) here |= more[m] == from;
+      if (!here && !add_read(&f, &gp->space, node, node->in[k], group)) return false;
+    }
+    f.bytes += NUMBER + (i < gp->n && lcl__group_exports(gr, node) ? WRITTEN : 0);
+  }
+  return f.bytes <= MOST_BYTES;
+}
+
 /* Joins group b with a where they can be one. */
 static bool try_join(joiner *j, int b) {
   const lcl_group *gp = b >= 0 ? &j->gr->groups[b] : NULL;

@@ -67,16 +67,17 @@ lcl_status lcl__gemm_channels_last(lcl_lower *lw, const lcl_gemm *g, int vec, in
   lcl__args_add(&l, lcl__scratch_arg(lw, *copy, LCL_WRITE));
   LCL_ADD_INTS(&l, x->all_channels, x->channels, cl, pixels);
   return lcl__emit(
-      lw, &(lcl_launch) {
-              .label = label,
-              .source = { .file = "gemm_packed.cl", .options = options },
-              .kernel = "channels_last",
-              .args = l.a,
-              .n_args = l.n,
-              .dims = 3,
-              .global = { (size_t)lcl__ceil_div(pixels, vec), (size_t)x->images, (size_t)g->batch },
-              .local = { 1, 1, 1 },
-              .bytes = 4.0 * (double)(g->batch * x->images * pixels * (x->channels + cl)) });
+      lw, &(lcl_launch) { .label = label,
+                          .source = { .file = "gemm_packed.cl", .options = options },
+                          .kernel = "channels_last",
+                          .args = l.a,
+                          .n_args = l.n,
+                          .dims = 3,
+                          .global = { (size_t)lcl__ceil_div(pixels, CHANNELS_LAST_PIXELS),
+                                      (size_t)x->images, (size_t)g->batch },
+                          .local = { 1, 1, 1 },
+                          .bytes = 4.0 *
+                                   (double)(g->batch * x->images * pixels * (x->channels + cl)) });
 }
 
 /* ---- the choice of parameters ---- */

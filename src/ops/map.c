@@ -137,6 +137,11 @@ static lcl_epilogue_part epilogue_part_map(const lcl_node *node, lcl_epilogue *e
   }
 }
 
+static bool cheap_map(const lcl_node *node) {
+  return node->out[0].dtype == LCL_F32 &&
+         lcl__map_is_cheap(((const lcl_map_attr *)node->attr)->code);
+}
+
 static const lcl_op op_map = { .name = "map",
                                .title = title_map,
                                .attr_size = sizeof(lcl_map_attr),
@@ -144,6 +149,7 @@ static const lcl_op op_map = { .name = "map",
                                .grad = grad_map,
                                .fusion = LCL_FUSE_MAP,
                                .lower_group = lcl__lower_map_group,
+                               .cheap = cheap_map,
                                .epilogue_part = epilogue_part_map };
 
 /* ---- building ---- */

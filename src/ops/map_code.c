@@ -49,6 +49,28 @@ int lcl__map_arity(lcl_map_code code) {
 const char *lcl__map_name(lcl_map_code code) {
   return codes[code].name;
 }
+bool lcl__map_is_cheap(lcl_map_code code) {
+  switch (code) {
+  case LCL_MAP_COPY:
+  case LCL_MAP_NEG:
+  case LCL_MAP_ABS:
+  case LCL_MAP_SQUARE:
+  case LCL_MAP_RELU:
+  case LCL_MAP_LEAKY_RELU:
+  case LCL_MAP_SCALE:
+  case LCL_MAP_SHIFT:
+  case LCL_MAP_ADD:
+  case LCL_MAP_SUB:
+  case LCL_MAP_MUL:
+  case LCL_MAP_MAX:
+  case LCL_MAP_MIN:
+  case LCL_MAP_GREATER:
+  case LCL_MAP_LESS:
+  case LCL_MAP_EQUAL:
+  case LCL_MAP_SELECT: return true;
+  default: return false;
+  }
+}
 
 void lcl__map_expression(lcl_str *s, lcl_map_code code, const char *a, const char *b, const char *c,
                          const char *p) {

@@ -1,0 +1,136 @@
+/* What a later kernel can compute again for less than reading it: of batch norm's forward pass, the
+ * backward one needs x - mean, the normalised x and where relu was open. The first two follow from
+ * x and numbers a channel, the last from relu's result, which all lie in memory anyway. So one
+ * kernel writes less, and others read no more. */
+#include "graph/compile.h"
+
+enum { MOST_READERS = 8, MOST_CHAIN = 8 };
+
+/* A group outside the node's own that reads it, and what it computes for that: the node, and what
+ * of the node's group it follows from and is not in memory. */
+typedef struct reader {
+  int group, n, more; /* more: tensors that it does not read now */
+  lcl_node *chain[MOST_CHAIN];
+} reader;
+
+typedef struct recomputer {
+  lcl_grouping *gr;
+  lcl_graph *g;
+  reader readers[MOST_READERS];
+  int n;
+} recomputer;
+
+static bool is_cheap(const lcl_grouping *gr, const lcl_node *node) {
+  return gr->needed[node->id] && !gr->kept[node->id] && node->op->cheap && node->op->cheap(node);
+}
+
+/* Adds a group that reads the node; false where it could not compute it. In a group of the node's
+ * shape all read it element by element. */
+static bool add_reader(recomputer *r, int group, const lcl_node *node) {
+  const lcl_group *gp = &r->gr->groups[group];
+  if (gp->kind != LCL_GROUP_MAP && gp->kind != LCL_GROUP_REDUCE) return false;
+  if (lcl__space_per(&gp->space, node) != LCL_PER_ELEMENT) return false;
+  for (int i = 0; i < r->n; i++)
+    if (r->readers[i].group == group) return true;
+  if (r->n == MOST_READERS) return false;
+  r->readers[r->n++] = (reader) { .group = group };
+  return true;
+}
+
+static bool find_readers(recomputer *r, const lcl_node *node) {
+  const lcl_grouping *gr = r->gr;
+  const int home = gr->group_of[node->id];
+  r->n = 0;
+  for (int i = 0; i < gr->n_users[node->id]; i++) {
+    const lcl_node *user = r->g->nodes.data[gr->users[node->id][i]];
+    const int group = gr->group_of[user->id];
+    if (!lcl__group_has(gr, group, node->id) && !add_reader(r, group, node)) return false;
+    for (size_t k = 0; k < gr->again.n; k++) {
+      const lcl_again *a = &gr->again.data[k];
+      if (a->node == user->id && a->group != home && !lcl__group_has(gr, a->group, node->id) &&
+          !add_reader(r, a->group, node))
+        return false;
+    }
+  }
+  return r->n > 0;
+}
+
+static bool reads(const lcl_group *gp, const lcl_tensor *t) {
+  for (int i = 0; i < gp->n; i++)
+    for (int k = 0; k < gp->nodes[i]->n_in; k++)
+      if (gp->nodes[i]->in[k] == t) return true;
+  return false;
+}
+
+/* Whether the reader can compute the node from what lies in memory, or will (few numbers), and
+ * reads at most one tensor more for it. */
+static bool add_chain(const lcl_grouping *gr, reader *r, lcl_node *node) {
+  const lcl_group *gp = &gr->groups[r->group];
+  if (r->n == MOST_CHAIN || !is_cheap(gr, node)) return false;
+  r->chain[r->n++] = node;
+  for (int k = 0; k < node->n_in; k++) {
+    lcl_tensor *t = node->in[k];
+    lcl_node *from = lcl__view_source(t)->node;
+    const int home = gr->group_of[from->id];
+    const bool few = lcl_shape_count(from->out[0].shape) * 16 <= lcl_shape_count(gp->space.shape);
+    bool here = lcl__group_has(gr, r->group, from->id);
+    for (int i = 0; i < r->n; i++) here |= r->chain[i] == from;
+    if (!here && !few && home == gr->group_of[node->id] && !lcl__group_exports(gr, from)) {
+      if (!add_chain(gr, r, from)) return false;
+      here = true;
+    }
+    if (here ? !lcl__space_in_place(&gp->space, node, t) : !few && !reads(gp, t) && r->more++)
+      return false;
+  }
+  return true;
+}
+
+static bool computes(lcl_grouping *gr, int group, lcl_node *node) {
+  const lcl_again a = { node->id, group };
+  const int home = gr->group_of[node->id];
+  if (!LCL_PUSH(&gr->again, a) || !lcl__group_push(gr, group, node)) return false;
+  gr->group_of[node->id] = home;
+  return true;
+}
+
+/* A node that nothing in its group reads, and nothing from memory, becomes that of another group
+ * that computes it. */
+static void move(lcl_grouping *gr, const lcl_node *node) {
+  lcl_group *gp = &gr->groups[gr->group_of[node->id]];
+  int n = 0;
+  if (lcl__group_exports(gr, node)) return;
+  for (int i = 0; i < gp->n; i++)
+    for (int k = 0; k < gp->nodes[i]->n_in; k++)
+      if (lcl__view_source(gp->nodes[i]->in[k])->node == node) return;
+  for (int i = 0; i < gp->n; i++)
+    if (gp->nodes[i] != node) gp->nodes[n++] = gp->nodes[i];
+  gp->n = n;
+  for (size_t i = 0; i < gr->again.n; i++)
+    if (gr->again.data[i].node == node->id) {
+      gr->group_of[node->id] = gr->again.data[i].group;
+      gr->again.data[i] = gr->again.data[--gr->again.n];
+      return;
+    }
+}
+
+bool lcl__group_recompute(lcl_grouping *gr, lcl_graph *g) {
+  recomputer r = { .gr = gr, .g = g };
+  /* From the end: what reads a node has found its place. */
+  for (int id = gr->n_nodes - 1; id >= 0; id--) {
+    lcl_node *node = g->nodes.data[id];
+    bool again = is_cheap(gr, node) && find_readers(&r, node);
+    for (int i = 0; again && i < r.n; i++) {
+      reader *to = &r.readers[i];
+      again = add_chain(gr, to, node) && lcl__group_has_room(gr, to->group, to->chain, to->n);
+    }
+    for (int i = 0; again && i < r.n; i++)
+      for (int k = 0; k < r.readers[i].n; k++)
+        if (!computes(gr, r.readers[i].group, r.readers[i].chain[k])) return false;
+    for (size_t i = 0; i < gr->again.n; i++)
+      if (gr->again.data[i].node == id) {
+        move(gr, node);
+        break;
+      }
+  }
+  return true;
+}
