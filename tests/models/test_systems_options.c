@@ -283,6 +283,7 @@ static void refused(void **state) {
     { "inversion", "layer_weights=-1", &mnist },
     { "inversion", "", &tiny },
     { "inversion", "arch=bird10", &mnist },
+    { "inversion", "arch=bird10 pooling=mean", &sound },
     { "augconv", "arch=vgg", &sound },
     { "augconv", "arch=vgg", &tiny },
     { "augconv", "", &sound },
