@@ -25,6 +25,7 @@
 #include "cli.h"
 #include "latentcl/algorithm.h"
 #include "latentcl/model.h"
+#include "tune_show.h"
 
 enum { NEIGHBOURS = 48, STARTS = 8, KEY = 160 };
 
@@ -165,7 +166,7 @@ typedef struct problem {
 /* The fastest choice so far. */
 typedef struct winner {
   lcl_choice choice;
-  double seconds;
+  double seconds, usual_seconds; /* the latter of the usual choice; 0: it failed */
 } winner;
 
 /* The shortest time of every implementation that was tried for a problem. */
@@ -187,7 +188,10 @@ static void take_time(times *t, const lcl_implementation *im, double seconds) {
 }
 
 static lcl_record record_of(const winner *best, const times *t) {
-  lcl_record r = { .choice = best->choice, .source = LCL_RECORD_TUNE, .seconds = best->seconds };
+  lcl_record r = { .choice = best->choice,
+                   .source = LCL_RECORD_TUNE,
+                   .seconds = best->seconds,
+                   .usual_seconds = best->usual_seconds };
   for (int i = 0; i < t->n; i++)
     if (t->im[i] != best->choice.implementation &&
         (!*r.runner_up || t->seconds[i] < r.other_seconds)) {
@@ -250,12 +254,12 @@ static void add_seconds(cJSON *o, const char *name, double seconds) {
   cJSON_AddItemToObject(o, name, ran ? cJSON_CreateNumber(seconds) : cJSON_CreateNull());
 }
 
-static void tell(const char *key, double usual, const winner *best) {
+static void tell(const char *key, const winner *best) {
   if (!problems_told) return;
   cJSON *o = cJSON_CreateObject();
   cJSON_AddItemToArray(problems_told, o);
   cJSON_AddStringToObject(o, "problem", key);
-  add_seconds(o, "usual_seconds", usual);
+  add_seconds(o, "usual_seconds", best->usual_seconds);
   add_seconds(o, "seconds", best->seconds);
   cJSON_AddStringToObject(o, "algorithm", best->choice.implementation->name);
 }
@@ -294,9 +298,10 @@ static double attempt(tuner *t, size_t i, const lcl_choice *c) {
 
 /* On a machine that does other things too, the best of many is also the luckiest: it has to win
  * again, in turn with the usual choice. */
-static int confirm(tuner *t, size_t i, double *usual_seconds, winner *best) {
+static int confirm(tuner *t, size_t i, winner *best) {
   const lcl_choice *usual = &t->problems.data[i].usual;
-  if (lcl__choice_equal(usual, &best->choice) || *usual_seconds < 0 || cli_stopped()) return CLI_OK;
+  if (lcl__choice_equal(usual, &best->choice) || !best->usual_seconds || cli_stopped())
+    return CLI_OK;
   double a = 1e30, b = 1e30;
   for (int r = 0; r < 3 && !cli_stopped(); r++) {
     const double x = attempt(t, i, usual), y = attempt(t, i, &best->choice);
@@ -304,10 +309,7 @@ static int confirm(tuner *t, size_t i, double *usual_seconds, winner *best) {
     if (x > 0) a = x < a ? x : a;
     if (y > 0) b = y < b ? y : b;
   }
-  *usual_seconds = a;
-  best->seconds = b;
-  if (b < 0.97 * a) return CLI_OK;
-  *best = (winner) { *usual, a };
+  *best = b < 0.97 * a ? (winner) { best->choice, b, a } : (winner) { *usual, a, a };
   return CLI_OK;
 }
 
@@ -319,7 +321,7 @@ static int tune_problem(tuner *t, size_t i, double end, winner *best) {
   double usual = attempt(t, i, &p->usual);
   if (usual == -2 || cli_stopped()) return CLI_FAILED;
   /* A choice that fails is better replaced by any that works. */
-  *best = (winner) { p->usual, usual < 0 ? 1e30 : usual };
+  *best = usual < 0 ? (winner) { p->usual, 1e30, 0 } : (winner) { p->usual, usual, usual };
   size_t n = p->n_starts;
   memcpy(list, p->starts, sizeof *list * n);
   for (int round = 0; round < 4; round++) {
@@ -329,40 +331,49 @@ static int tune_problem(tuner *t, size_t i, double end, winner *best) {
       double s = attempt(t, i, &list[k]);
       if (s == -2) return CLI_FAILED;
       if (s > 0 && s < 0.97 * best->seconds) /* less than that is noise */
-        *best = (winner) { list[k], s };
+        *best = (winner) { list[k], s, best->usual_seconds };
     }
     n = 0;
     if (lcl__choice_equal(&from, &best->choice) || cli_stopped() || lcl__now() >= end) break;
   }
-  if (confirm(t, i, &usual, best) != CLI_OK) return CLI_FAILED;
+  if (confirm(t, i, best) != CLI_OK) return CLI_FAILED;
   lcl__status_line_end();
   if (best->seconds == 1e30)
     say("%s: nothing works here\n", p->key);
   else
-    say("%-70s %9.3f ms -> %9.3f ms  %5.2fx  %s\n", p->key, usual * 1e3, best->seconds * 1e3,
-        usual / best->seconds, best->choice.implementation->name);
+    say("%-70s %9.3f ms -> %9.3f ms  %5.2fx  %s\n", p->key, best->usual_seconds * 1e3,
+        best->seconds * 1e3, best->usual_seconds / best->seconds,
+        best->choice.implementation->name);
   fflush(stdout);
-  tell(p->key, usual, best);
+  tell(p->key, best);
   return CLI_OK;
 }
 
-static int tune_name(lcl_context *ctx, const char *name, const char *device, double end,
-                     bool again) {
-  tuner t = { .name = name, .device = device, .limit = 60 };
+/* What is done with each workload. */
+typedef struct job {
+  lcl_context *ctx;
+  const char *device;
+  double end;
+  bool again;
+  tune_table *show; /* NULL: they are tuned */
+} job;
+
+static int tune_name(const job *j, const char *name) {
+  tuner t = { .name = name, .device = j->device, .limit = 60 };
   int code = tuner_start(&t);
   say("%s: %zu GEMMs and convolutions\n", name, code == CLI_OK ? t.problems.n : 0);
-  for (size_t i = 0; code == CLI_OK && i < t.problems.n && !cli_stopped() && lcl__now() < end;
+  for (size_t i = 0; code == CLI_OK && i < t.problems.n && !cli_stopped() && lcl__now() < j->end;
        i++) {
     winner best = { .seconds = 1e30 };
     char key[KEY]; /* the list of problems is made anew when a child dies */
     snprintf(key, sizeof key, "%s", t.problems.data[i].key);
-    if (!again && lcl__tuning_tuned(ctx, key)) continue;
+    if (!j->again && lcl__tuning_tuned(j->ctx, key)) continue;
     t.times.n = 0;
     lcl__status_line("%zu of %zu  %s ...", i + 1, t.problems.n, key);
-    code = tune_problem(&t, i, end, &best);
+    code = tune_problem(&t, i, j->end, &best);
     if (code != CLI_OK || cli_stopped() || best.seconds == 1e30) continue;
     const lcl_record record = record_of(&best, &t.times);
-    if (lcl__tuning_save(ctx, key, &record) != LCL_OK) code = cli_error();
+    if (lcl__tuning_save(j->ctx, key, &record) != LCL_OK) code = cli_error();
   }
   if (t.tried)
     say("%s: %d candidates, %d refused by the driver, %d wrong, %d crashed or hung\n", name,
@@ -378,15 +389,19 @@ static bool is_suite(const char *name) {
   return false;
 }
 
+static int one_of(const job *j, const char *name) {
+  if (!j->show) return tune_name(j, name);
+  if (cli_stopped()) return CLI_FAILED;
+  return tune_table_add(j->show, name) == LCL_OK ? CLI_OK : cli_error();
+}
+
 /* A suite of the benchmark, else a workload or a model. */
-static int tune_argument(lcl_context *ctx, const char *name, const char *device, double end,
-                         bool again) {
+static int each_of(const job *j, const char *name) {
   int code = CLI_OK;
-  if (!is_suite(name)) return tune_name(ctx, name, device, end, again);
+  if (!is_suite(name)) return one_of(j, name);
   for (size_t i = 0; code == CLI_OK && i < lcl_bench_count(); i++) {
     lcl_bench_info b = lcl_bench_at(i);
-    if (strcmp(b.suite, name) == 0 && lcl__now() < end)
-      code = tune_name(ctx, b.name, device, end, again);
+    if (strcmp(b.suite, name) == 0 && lcl__now() < j->end) code = one_of(j, b.name);
   }
   return code;
 }
@@ -402,15 +417,78 @@ static bool is_known(const char *name) {
          lcl_model_find(name, &model) == LCL_OK;
 }
 
+static int print_json(lcl_context *ctx, const char *results, cJSON *problems) {
+  cJSON *o = cJSON_CreateObject();
+  cJSON_AddStringToObject(o, "device", lcl_context_device_name(ctx));
+  if (results)
+    cJSON_AddStringToObject(o, "results", results);
+  else
+    cJSON_AddNullToObject(o, "results");
+  cJSON_AddItemToObject(o, "problems", problems);
+  return cli_print_json(o);
+}
+
+static int each_name(const job *j, char **names, int n) {
+  int code = CLI_OK;
+  for (int i = 0; code == CLI_OK && i < n; i++) code = each_of(j, names[i]);
+  if (!cli_stopped()) return code;
+  fprintf(stderr, "latentcl tune: stopped; run the same command again to go on\n");
+  return cli_stop_code();
+}
+
+static int tune_all(job *j, char **names, int n, bool json) {
+  lcl_str path = { 0 };
+  int code = CLI_OK;
+  if (json) problems_told = cJSON_CreateArray();
+  if (lcl__tuning_check(j->ctx) != LCL_OK || !lcl__tuning_path(j->ctx, &path))
+    code = cli_error();
+  else
+    say("device: %s\nresults: %s\n", lcl_context_device_name(j->ctx), path.data);
+  if (code == CLI_OK) code = each_name(j, names, n);
+  if (json && code == CLI_OK)
+    code = print_json(j->ctx, path.data, problems_told);
+  else
+    cJSON_Delete(problems_told);
+  problems_told = NULL;
+  lcl__str_free(&path);
+  return code;
+}
+
+/* What is in use, whatever --algorithm asks for; nothing is measured. */
+static int show_all(job *j, char **names, int n, bool json) {
+  tune_table table = { .ctx = j->ctx };
+  lcl_str path = { 0 };
+  j->show = &table;
+  j->end = 1e300;
+  const char *results = lcl__tuning_path(j->ctx, &path) ? path.data : NULL;
+  int code = lcl_algorithm_force(j->ctx, NULL) == LCL_OK &&
+                     lcl_algorithm_find(j->ctx, LCL_FIND_OFF) == LCL_OK
+                 ? each_name(j, names, n)
+                 : cli_error();
+  if (code == CLI_OK && json) {
+    code = print_json(j->ctx, results, tune_table_json(&table));
+  } else if (code == CLI_OK) {
+    printf("device: %s\nresults: %s\n", lcl_context_device_name(j->ctx),
+           results ? results : "none are kept");
+    tune_table_print(&table);
+  }
+  tune_table_free(&table);
+  lcl__str_free(&path);
+  return code;
+}
+
 static int run(int argc, char **argv) {
   const char *device = NULL, *worker_of = NULL;
   double budget = 10;
-  bool again = false, json = false;
+  bool again = false, show = false, json = false;
   const cli_option table[] = {
     CLI_DEVICE(&device),
     { "budget", CLI_FLOAT, &budget, "MINUTES",
       "stop after this time; what was found so far is kept", "[0,1e6]" },
     { "again", CLI_FLAG, &again, NULL, "measure GEMMs again that are in the database" },
+    { "show", CLI_FLAG, &show, NULL,
+      "measure nothing: print each choice, whether it was measured or comes from the cost model, "
+      "and what the measured ones gained" },
     { "json", CLI_FLAG, &json, NULL, "one JSON object instead of text" },
     { "worker", CLI_STRING, &worker_of, "NAME", "internal: run candidates for a parent process" },
     { NULL, CLI_FLAG, NULL, NULL, NULL },
@@ -426,6 +504,7 @@ static int run(int argc, char **argv) {
   if (code >= 0) return code;
   if (device && !*device) device = NULL;
   if (worker_of) return worker(worker_of, device);
+  if (show && again) return cli_usage("tune: --show measures nothing; --again does not go with it");
   bool all = at == argc;
   for (int i = at; i < argc; i++) {
     if (!is_known(argv[i]))
@@ -434,39 +513,15 @@ static int run(int argc, char **argv) {
                        argv[i]);
     all |= is_all(argv[i]);
   }
-  lcl_context *ctx;
-  if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK)
-    return cli_error();
-  lcl_str path = { 0 };
-  if (json) problems_told = cJSON_CreateArray();
-  if (lcl__tuning_check(ctx) != LCL_OK || !lcl__tuning_path(ctx, &path))
-    code = cli_error();
-  else
-    say("device: %s\nresults: %s\n", lcl_context_device_name(ctx), path.data);
-  cli_catch_stop();
-  signal(SIGPIPE, SIG_IGN);
-  double end = lcl__now() + budget * 60;
-  code = code > 0 ? code : CLI_OK;
   static char *const everything[] = { "gemm", "conv", "steps" };
   if (all) argv = (char **)everything, at = 0, argc = 3;
-  for (int i = at; code == CLI_OK && i < argc; i++)
-    code = tune_argument(ctx, argv[i], device, end, again);
-  if (cli_stopped()) {
-    fprintf(stderr, "latentcl tune: stopped; run the same command again to go on\n");
-    code = cli_stop_code();
-  }
-  if (json && code == CLI_OK) {
-    cJSON *o = cJSON_CreateObject();
-    cJSON_AddStringToObject(o, "device", lcl_context_device_name(ctx));
-    cJSON_AddStringToObject(o, "results", path.data);
-    cJSON_AddItemToObject(o, "problems", problems_told);
-    code = cli_print_json(o);
-  } else {
-    cJSON_Delete(problems_told);
-  }
-  problems_told = NULL;
-  lcl__str_free(&path);
-  lcl_context_destroy(ctx);
+  job j = { .device = device, .end = lcl__now() + budget * 60, .again = again };
+  if (lcl_context_create(&(lcl_context_desc) { .device = device }, &j.ctx) != LCL_OK)
+    return cli_error();
+  cli_catch_stop();
+  signal(SIGPIPE, SIG_IGN);
+  code = (show ? show_all : tune_all)(&j, argv + at, argc - at, json);
+  lcl_context_destroy(j.ctx);
   return code;
 }
 

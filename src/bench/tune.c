@@ -120,9 +120,7 @@ lcl_status lcl__tune_verify(lcl_context *ctx, const char *name, size_t *n) {
     const lcl_trial_problem *p = &problems[i];
     lcl_record r;
     double seconds;
-    if (!lcl__tuning_find(ctx, p->key, p->kind, &r) ||
-        !lcl__kind_legal(p->kind, lcl__context_caps(ctx), &p->as, &r.choice))
-      r.choice = p->usual;
+    lcl__choice_recorded(ctx, p->kind, p->key, &p->as, &r);
     st = lcl__tune_measure(ctx, p, &r.choice, &seconds);
     if (st != LCL_OK) lcl__fail_prefix(st, "%s", problems[i].key);
   }

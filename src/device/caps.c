@@ -85,6 +85,7 @@ static size_t preferred_multiple(const lcl_caps *caps, cl_device_id device) {
 
 static void read_sizes(lcl_caps *caps, cl_device_id device) {
   caps->compute_units = NUMBER(CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint);
+  caps->clock = NUMBER(CL_DEVICE_MAX_CLOCK_FREQUENCY, cl_uint);
   clGetDeviceInfo(device, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof caps->max_work_group,
                   &caps->max_work_group, NULL);
   /* A device may have more dimensions than the three we use, and then wants room for all of them.

@@ -19,6 +19,7 @@ typedef struct lcl_caps {
   cl_device_type type;
   int platform_index, device_index;
   unsigned compute_units;
+  unsigned clock;        /* MHz, at most; 0: unknown */
   size_t max_work_group; /* work-items in a group */
   size_t max_work_item[3];
   size_t local_mem; /* bytes; can be lowered with local_mem=32k */

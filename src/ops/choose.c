@@ -236,17 +236,26 @@ static void note(lcl_lower *lw, size_t at, const lcl_problem *p, const char *sou
   lcl__str_free(&s);
 }
 
-static const char *source_name(const lcl_record *r) {
-  return r->source == LCL_RECORD_FIND      ? "found"
-         : r->source == LCL_RECORD_DEFAULT ? "default"
-                                           : "record";
+const char *lcl__choice_origin(const lcl_kind *kind, const lcl_caps *caps, const void *problem,
+                               const lcl_record *r) {
+  static const char *const words[] = { [LCL_RECORD_SET] = "set",
+                                       [LCL_RECORD_TUNE] = "tuned",
+                                       [LCL_RECORD_FIND] = "found",
+                                       [LCL_RECORD_SHIPPED] = "shipped" };
+  return r->source != LCL_RECORD_DEFAULT                 ? words[r->source]
+         : kind->expected(caps, problem, &r->choice) > 0 ? "model"
+                                                         : "rule";
 }
 
-/* A record that can be used here. */
-static bool recorded(lcl_lower *lw, const lcl_problem *p, lcl_record *r) {
-  if (!lcl__tuning_find(lcl__lower_context(lw), p->key, p->kind, r)) return false;
-  if (lcl__kind_legal(p->kind, lcl__lower_caps(lw), p->p, &r->choice)) return true;
-  lcl__logf(LCL_LOG_DEBUG, "the record of %s does not fit this device", p->key);
+bool lcl__choice_recorded(lcl_context *ctx, const lcl_kind *kind, const char *key,
+                          const void *problem, lcl_record *r) {
+  const lcl_caps *caps = lcl__context_caps(ctx);
+  if (lcl__tuning_find(ctx, key, kind, r)) {
+    if (lcl__kind_legal(kind, caps, problem, &r->choice)) return true;
+    lcl__logf(LCL_LOG_DEBUG, "the record of %s does not fit this device", key);
+  }
+  *r = (lcl_record) { .choice = lcl__kind_default(kind, caps, problem),
+                      .source = LCL_RECORD_DEFAULT };
   return false;
 }
 
@@ -255,13 +264,13 @@ static void find(lcl_context *ctx) {
 }
 
 /* Has it measured where that is wanted: before a second lowering, together with the program's other
- * problems, or now. Whether r is the record that came of it. */
-static bool found(lcl_lower *lw, chooser *ch, const lcl_problem *p, const lcl_record *known,
+ * problems, or now; then r is the record that came of it. */
+static void found(lcl_lower *lw, chooser *ch, const lcl_problem *p, const lcl_record *known,
                   lcl_record *r) {
   lcl_context *ctx = lcl__lower_context(lw);
-  if (!lcl__find_wait(&ch->finder, lw, p, known) || lcl__lower_again(lw, find)) return false;
+  if (!lcl__find_wait(&ch->finder, lw, p, known) || lcl__lower_again(lw, find)) return;
   find(ctx);
-  return recorded(lw, p, r);
+  lcl__choice_recorded(ctx, p->kind, p->key, p->p, r);
 }
 
 /* The choice as a record; where it comes from. */
@@ -270,14 +279,12 @@ static lcl_status choose(lcl_lower *lw, const lcl_problem *p, lcl_record *r, con
   bool forced = false;
   LCL_TRY(ready(lcl__lower_context(lw), &ch));
   if (ch->watch) ch->watch(ch->user, lw, p);
-  const bool there = recorded(lw, p, r);
+  const bool there = lcl__choice_recorded(lcl__lower_context(lw), p->kind, p->key, p->p, r);
   const struct choosable *op = p->op ? op_named(p->op) : NULL;
   if (!(there && r->source == LCL_RECORD_SET) && op)
     LCL_TRY(by_wish(lw, p, &ch->wishes[op - choosable], r, &forced));
-  if (!forced && !found(lw, ch, p, there ? r : NULL, r) && !there)
-    *r = (lcl_record) { .choice = lcl__kind_default(p->kind, lcl__lower_caps(lw), p->p),
-                        .source = LCL_RECORD_DEFAULT };
-  *source = forced ? "forced" : source_name(r);
+  if (!forced) found(lw, ch, p, there ? r : NULL, r);
+  *source = forced ? "forced" : lcl__choice_origin(p->kind, lcl__lower_caps(lw), p->p, r);
   return LCL_OK;
 }
 

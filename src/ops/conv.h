@@ -57,6 +57,9 @@ typedef struct lcl_conv_implementation {
    * whoever wrote them down. NULL: it has none. */
   void (*choose)(const lcl_caps *caps, const lcl_conv_problem *p, lcl_kernel_params *params);
   bool (*legal)(const lcl_caps *caps, const lcl_conv_problem *p, const lcl_kernel_params *params);
+  /* Seconds by a cost model, see lcl_kind. NULL: there is none. */
+  double (*expected)(const lcl_caps *caps, const lcl_conv_problem *p,
+                     const lcl_kernel_params *params);
   lcl_status (*lower)(lcl_lower *lw, const lcl_conv_problem *p, const lcl_kernel_params *params);
   /* Bound of the absolute error where all terms are small integers, relative to the Euclidean norms
    * of the operands' items (one image; one filter). NULL: exact. */

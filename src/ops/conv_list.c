@@ -45,6 +45,11 @@ static bool legal(const lcl_caps *caps, const void *p, const lcl_choice *c) {
   return !im->legal || im->legal(caps, p, &c->params);
 }
 
+static double expected(const lcl_caps *caps, const void *p, const lcl_choice *c) {
+  const lcl_conv_implementation *im = TYPED(c->implementation);
+  return im->expected ? im->expected(caps, p, &c->params) : 0;
+}
+
 static lcl_status lower(lcl_lower *lw, const void *p, const lcl_choice *c) {
   return TYPED(c->implementation)->lower(lw, p, &c->params);
 }
@@ -53,6 +58,7 @@ const lcl_kind lcl__conv_kind = { .list = list,
                                   .supported = supported,
                                   .profitable = profitable,
                                   .start = start,
+                                  .expected = expected,
                                   .legal = legal,
                                   .lower = lower };
 

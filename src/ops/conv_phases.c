@@ -34,13 +34,27 @@ static bool profitable(const lcl_caps *caps, const lcl_conv_problem *p) {
   return caps->unit_lanes >= 64; /* others have no registers for what differs */
 }
 
-static void choose(const lcl_caps *caps, const lcl_conv_problem *p, lcl_kernel_params *params) {
+/* All phases as a batch. */
+static lcl_gemm together(const lcl_conv_problem *p) {
   lcl_gemm g = largest(p);
   g.batch *= down(p) * across(p);
+  return g;
+}
+
+static void choose(const lcl_caps *caps, const lcl_conv_problem *p, lcl_kernel_params *params) {
+  const lcl_gemm g = together(p);
   lcl__gemm_tiled_choose(caps, &g, 1, params);
   /* What differs from phase to phase takes instructions of each round: no tile that reads most for
    * what it multiplies. */
   if (params->tile_m + params->tile_n < 96 * params->vectors) params->tile_n *= 2;
+}
+
+static double expected(const lcl_caps *caps, const lcl_conv_problem *p,
+                       const lcl_kernel_params *params) {
+  const lcl_gemm g = together(p);
+  lcl_kernel_params whole = *params;
+  whole.split_k = 1;
+  return lcl__gemm_tiled_expected(caps, &g, &whole);
 }
 
 static bool legal(const lcl_caps *caps, const lcl_conv_problem *p,
@@ -86,5 +100,6 @@ const lcl_conv_implementation lcl__conv_phases = { .base = LCL_IMPLEMENTATION("p
                                                    .supported = supported,
                                                    .profitable = profitable,
                                                    .choose = choose,
+                                                   .expected = expected,
                                                    .legal = legal,
                                                    .lower = lower };

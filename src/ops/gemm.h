@@ -66,6 +66,8 @@ typedef struct lcl_gemm_implementation {
   void (*choose)(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_params *p);
   /* Whether g can be computed with these parameters, whoever wrote them down. NULL: it has none. */
   bool (*legal)(const lcl_caps *caps, const lcl_gemm *g, const lcl_kernel_params *p);
+  /* Seconds by a cost model, see lcl_kind. NULL: there is none. */
+  double (*expected)(const lcl_caps *caps, const lcl_gemm *g, const lcl_kernel_params *p);
   lcl_status (*lower)(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_params *p);
 } lcl_gemm_implementation;
 

@@ -29,6 +29,11 @@ static bool legal(const lcl_caps *caps, const void *g, const lcl_choice *c) {
   return !im->legal || im->legal(caps, g, &c->params);
 }
 
+static double expected(const lcl_caps *caps, const void *p, const lcl_choice *c) {
+  const lcl_gemm_implementation *im = typed(c->implementation);
+  return im->expected ? im->expected(caps, p, &c->params) : 0;
+}
+
 static lcl_status lower(lcl_lower *lw, const void *p, const lcl_choice *c) {
   return typed(c->implementation)->lower(lw, p, &c->params);
 }
@@ -37,6 +42,7 @@ const lcl_kind lcl__gemm_kind = { .list = list,
                                   .supported = supported,
                                   .profitable = profitable,
                                   .start = start,
+                                  .expected = expected,
                                   .legal = legal,
                                   .lower = lower };
 

@@ -129,6 +129,20 @@ static double cycles(const lcl_caps *caps, const lcl_gemm *g, tile t, int64_t sp
          (splits > 1 ? lcl__gemm_tiled_launch_cycles(caps, 4 * sums) : 0);
 }
 
+/* CPU drivers have rules instead. */
+static bool modelled(const lcl_caps *caps) {
+  return !caps->local_is_global && !(caps->type & CL_DEVICE_TYPE_CPU);
+}
+
+double lcl__gemm_tiled_expected(const lcl_caps *caps, const lcl_gemm *g,
+                                const lcl_kernel_params *p) {
+  enum { CLOCK = 1700 /* MHz, where the device does not say */ };
+  const tile t = { p->tile_m, p->tile_n, p->vectors };
+  return modelled(caps)
+             ? cycles(caps, g, t, p->split_k) / (1e6 * (caps->clock ? caps->clock : CLOCK))
+             : 0;
+}
+
 /* CPU drivers, which run a group's work-items as vectors of one core. 64 sums a work-item need
  * registers that only GPUs have: on llvmpipe they make it three times slower. */
 static void choose_for_cpu(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_params *p) {
@@ -149,7 +163,7 @@ double lcl__gemm_tiled_choose(const lcl_caps *caps, const lcl_gemm *g, int most,
   enum { FEWEST = 8 /* rounds of a part */ };
   double best = 0;
   p->split_k = 1;
-  if (caps->local_is_global || caps->type & CL_DEVICE_TYPE_CPU) {
+  if (!modelled(caps)) {
     choose_for_cpu(caps, g, p);
     p->split_k = LCL_MIN(p->split_k, most);
     return 0;
@@ -272,5 +286,6 @@ const lcl_gemm_implementation lcl__gemm_tiled = { .base = LCL_IMPLEMENTATION("ti
                                                   .supported = supported,
                                                   .profitable = supported,
                                                   .choose = choose,
+                                                  .expected = lcl__gemm_tiled_expected,
                                                   .legal = legal,
                                                   .lower = lower };

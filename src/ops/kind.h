@@ -68,6 +68,9 @@ typedef struct lcl_kind {
   /* Its own best parameters. */
   void (*start)(const lcl_implementation *im, const lcl_caps *caps, const void *problem,
                 lcl_kernel_params *params);
+  /* Seconds by a cost model of the device's class: of what it says that it can do, never of its
+   * name. 0: there is none, parameters come from a rule. */
+  double (*expected)(const lcl_caps *caps, const void *problem, const lcl_choice *c);
   /* Whether a supported problem can be computed with the choice's parameters, whoever wrote them
    * down. */
   bool (*legal)(const lcl_caps *caps, const void *problem, const lcl_choice *c);

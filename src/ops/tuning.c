@@ -50,8 +50,8 @@ static const lcl_kernel_param *param_of(const lcl_implementation *im, const char
 
 /* Members of a record beside the parameters. */
 static bool about_measuring(const char *name) {
-  static const char *const names[] = { "algorithm", "seconds", "by", "runner_up",
-                                       "runner_up_seconds" };
+  static const char *const names[] = { "algorithm",     "seconds",   "by",
+                                       "usual_seconds", "runner_up", "runner_up_seconds" };
   for (size_t i = 0; i < LCL_COUNT(names); i++)
     if (strcmp(name, names[i]) == 0) return true;
   return false;
@@ -86,6 +86,8 @@ static cJSON *record_to_json(const lcl_record *r) {
   cJSON *json = lcl__choice_to_json(&r->choice);
   bool ok = json && cJSON_AddStringToObject(json, "by", measured_by[r->source]);
   if (r->seconds > 0) ok = ok && cJSON_AddNumberToObject(json, "seconds", r->seconds);
+  if (r->usual_seconds > 0)
+    ok = ok && cJSON_AddNumberToObject(json, "usual_seconds", r->usual_seconds);
   if (*r->runner_up && r->other_seconds > 0)
     ok = ok && cJSON_AddStringToObject(json, "runner_up", r->runner_up) &&
          cJSON_AddNumberToObject(json, "runner_up_seconds", r->other_seconds);
@@ -97,11 +99,13 @@ static cJSON *record_to_json(const lcl_record *r) {
 /* All but the choice. */
 static void read_measuring(const cJSON *json, lcl_record *r) {
   const double seconds = lcl__json_number(json, "seconds"),
+               usual = lcl__json_number(json, "usual_seconds"),
                other = lcl__json_number(json, "runner_up_seconds");
   r->source = LCL_RECORD_TUNE;
   for (int i = LCL_RECORD_TUNE; i <= LCL_RECORD_DEFAULT; i++)
     if (strcmp(lcl__json_word(json, "by"), measured_by[i]) == 0) r->source = (lcl_record_source)i;
   r->seconds = seconds > 0 ? seconds : 0;
+  r->usual_seconds = usual > 0 ? usual : 0;
   r->other_seconds = other > 0 ? other : 0;
   snprintf(r->runner_up, sizeof r->runner_up, "%s", lcl__json_word(json, "runner_up"));
 }

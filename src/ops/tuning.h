@@ -5,7 +5,8 @@
  * of this kind of device (by what it can do, not by its name). A file is JSON:
  *   {"schema": "latentcl-tuning-2", "device": {...},
  *    "entries": {"gemm 100x128x784 ...": {"algorithm": "packed", "vector": 16, "seconds": s,
- *                "by": "tune", "runner_up": "tiled", "runner_up_seconds": s}}}
+ *                "by": "tune", "usual_seconds": s, "runner_up": "tiled",
+ *                "runner_up_seconds": s}}}
  * Folder: LATENTCL_TUNING (a folder, or "off"), else $XDG_DATA_HOME/latentcl/tuning, else
  * ~/.local/share/latentcl/tuning. */
 #ifndef LCL_OPS_TUNING_H
@@ -33,6 +34,7 @@ typedef struct lcl_record {
   lcl_choice choice;
   lcl_record_source source;
   double seconds;       /* of the problem with the choice; 0: unknown */
+  double usual_seconds; /* ... with what was taken before it was measured */
   char runner_up[32];   /* the fastest other implementation; "": unknown */
   double other_seconds; /* ... of the problem with it */
 } lcl_record;

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """What a GPU would get from LatentCL, judged without one: check.py WHAT --latentcl PATH --driver PATH [...]
 
-WHAT is `launches` (the launches of six training steps: how many, and which leave a GPU idle), or a target whose compilers say
+WHAT is `launches` (the launches of six training steps: how many, and which leave a GPU idle), `choices` (what the cost model takes
+for their GEMMs and convolutions, against choices.txt), or a target whose compilers say
 what the kernels become: sm_80, sm_90 (NVIDIA; sm_90 also predicts the steps' times), gfx906, gfx1030, gfx1100 (AMD), acm-g10
 (Intel) or spirv, each for what a device of its kind is given. Exits 77 where the target's compilers are missing; compilers.sh
 gets them.
@@ -22,6 +23,7 @@ from collections import Counter
 from pathlib import Path
 
 import assembly
+import choices
 import model
 import record as records
 from compilers import CompileError, Compilers, NoCompiler
@@ -232,15 +234,23 @@ def write_table(path, table):
 
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument("what", choices=["launches", *FMA_GOALS, "spirv"])
+    a.add_argument("what", choices=["launches", "choices", *FMA_GOALS, "spirv"])
     a.add_argument("--latentcl", required=True, type=Path, help="the command")
     a.add_argument("--driver", required=True, type=Path, help="nullcl.so, built from nullcl.c")
     a.add_argument("--compilers", default="compilers", type=Path, help="the folder that compilers.sh filled")
     a.add_argument("--work", required=True, type=Path, help="folder for records and for what was compiled before")
     a.add_argument("--limits", default=HERE / "limits.json", type=Path)
-    a.add_argument("--tighten", action="store_true", help="lower the limits to today's values")
+    a.add_argument("--table", default=choices.TABLE, type=Path, help="of the choices (choices.txt)")
+    a.add_argument("--tighten", action="store_true", help="lower the limits to today's values; write the table of choices")
     args = a.parse_args()
 
+    if args.what == "choices":
+        differs = choices.check(args.latentcl.absolute(), args.driver.absolute(), args.table, args.tighten)
+        for text in differs:
+            print(text)
+        if differs and not args.tighten:
+            print("FAILED: the cost model takes what choices.txt does not say; if that is wanted, --tighten writes it")
+        return 1 if differs and not args.tighten else 0
     compilers = Compilers(args.compilers.absolute())
     try:
         if args.what != "launches":

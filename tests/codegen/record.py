@@ -19,11 +19,16 @@ OTHERS = {"sample": "sample"}
 MOST_LINES = 20000
 
 
-def run_one(latentcl, driver, device, workload, folder):
+def environment(driver, device, **more):
+    """In which the command finds the null driver's device, and nothing that was measured."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("LATENTCL_")}
-    env.update(NULLCL_DEVICE=device, NULLCL_DIR=str(folder), NULLCL_MOST=str(MOST_LINES), LD_PRELOAD=str(driver),
-               LATENTCL_ENABLE="tiled", LATENTCL_FIND="off", LATENTCL_CACHE="off", LATENTCL_TUNING="off",
-               LATENTCL_DISABLE="clblast,clfft,overlap", XDG_DATA_HOME=str(folder / "data"))
+    env.update(NULLCL_DEVICE=device, LD_PRELOAD=str(driver), LATENTCL_ENABLE="tiled", LATENTCL_FIND="off", LATENTCL_CACHE="off",
+               LATENTCL_TUNING="off", LATENTCL_DISABLE="clblast,clfft,overlap", **more)
+    return env
+
+
+def run_one(latentcl, driver, device, workload, folder):
+    env = environment(driver, device, NULLCL_DIR=str(folder), NULLCL_MOST=str(MOST_LINES), XDG_DATA_HOME=str(folder / "data"))
     done = subprocess.run([str(latentcl), "bench", workload, "--quick", "--seconds", "0.001"], env=env, capture_output=True,
                           text=True)
     if done.returncode:

@@ -179,6 +179,33 @@ check("gfx1100", 77, "gfx1100 skipped: no clang-19 here", limits=us)
 check("acm-g10", 77, "acm-g10 skipped: no ocloc here", limits=us)
 check("spirv", 77, "spirv skipped: no llvm-spirv with a clang of its version here", limits=us)
 
+# ---- choices of the cost model ----
+
+def choices(code, *says, table, origin="model", split=4, seconds=9.2e-6, write=False):
+    """Runs `check.py choices` with a command that pretends to show one problem; returns the table afterwards."""
+    problem = {"problem": "gemm 1x2x3 b1 an bn", "origin": origin, "choice": {"algorithm": "tiled", "split_k": split},
+               "expected_seconds": seconds, "seconds": None, "usual_seconds": None}
+    shows, path = work / "shows", work / "choices.txt"
+    shows.write_text("#!/bin/sh\n[ \"$1 $2 $3 $4\" = 'tune --show --json steps' ] && cat <<'E'\n%s\nE\n" % json.dumps({"problems": [problem]}))
+    shows.chmod(0o755)
+    path.write_text(table)
+    done = subprocess.run([sys.executable, HERE / "check.py", "choices", "--latentcl", shows, "--driver", "none", "--work", work / "work",
+                           "--table", path, *(["--tighten"] if write else [])], capture_output=True, text=True)
+    assert done.returncode == code and all(text in done.stdout + done.stderr for text in says), (done.stdout, done.stderr)
+    assert write or path.read_text() == table
+    return path.read_text()
+
+
+wanted = choices(0, "h100: +gemm 1x2x3 b1 an bn", table="", write=True)
+assert wanted.count("tiled split_k=4  ") == 4 and wanted.count("9.2\n") == 4, wanted
+choices(1, "FAILED: the cost model takes what", table="")
+choices(0, "a770        1 problems, 1 by the model: 9 us in all", table=wanted)
+assert choices(0, table=wanted, seconds=9.25e-6, write=True) == wanted  # less than a digit's rounding
+choices(1, "rx7900: -gemm 1x2x3", "rx7900: +gemm 1x2x3", "FAILED", table=wanted, seconds=9.6e-6)
+choices(1, "FAILED", table=wanted, split=2)
+choices(1, "its origin is rule, and the model says", table=wanted, origin="rule")
+choices(1, "h100: -gemm 9x9x9", "FAILED", table=wanted.replace("h100\n", "h100\n  gemm 9x9x9  tiled split_k=1  1.0\n"))
+
 # ---- what the other vendors' assembly says ----
 
 amd = assembly.parse_amd("""k:                                      ; @k

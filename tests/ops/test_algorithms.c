@@ -423,16 +423,21 @@ static void models(void **state) {
 
 /* ---- the find step ---- */
 
-static lcl_record record_of(lcl_context *ctx, int pass) {
-  lcl_record r = { 0 };
+static void key_of(int pass, char key[160]) {
   lcl_shape s[2];
   lcl_conv_problem p = { .pass = (lcl_conv_pass)pass,
                          .s = { IMAGES, CHANNELS, SIDE, SIDE, FILTERS, TAPS, TAPS, SIDE - TAPS + 1,
                                 SIDE - TAPS + 1 },
                          .a = { .stride = { 1, 1 }, .dilation = { 1, 1 }, .groups = 1 } };
   conv_shapes(pass, s);
-  const lcl_problem problem = lcl__conv_as_problem(&p);
-  lcl__tuning_find(ctx, problem.key, problem.kind, &r);
+  snprintf(key, 160, "%s", lcl__conv_as_problem(&p).key);
+}
+
+static lcl_record record_of(lcl_context *ctx, int pass) {
+  lcl_record r = { 0 };
+  char key[160];
+  key_of(pass, key);
+  lcl__tuning_find(ctx, key, &lcl__conv_kind, &r);
   return r;
 }
 
@@ -479,7 +484,8 @@ static void found(void **state) {
   ASSERT_OK(build_conv(ctx, LCL_CONV_FORWARD, &w));
   run_conv(&w, LCL_CONV_FORWARD);
   expect_near(w.result, usual.result, w.n, 2e-4, "found");
-  assert_non_null(strstr(w.text, "found"));
+  assert_non_null(strstr(usual.text, " rule "));
+  assert_non_null(strstr(w.text, " found "));
   assert_non_null(strstr(said, "measuring"));
   drop(&w);
   drop(&usual);
@@ -496,6 +502,15 @@ static void found(void **state) {
   run_conv(&w, LCL_CONV_FORWARD);
   assert_non_null(strstr(w.text, r.choice.implementation->name));
   assert_null(strstr(said, "measuring"));
+  drop(&w);
+  lcl_record tuned = r;
+  char key[160];
+  tuned.source = LCL_RECORD_TUNE;
+  key_of(LCL_CONV_FORWARD, key);
+  ASSERT_OK(lcl__tuning_save(ctx, key, &tuned));
+  ASSERT_OK(build_conv(ctx, LCL_CONV_FORWARD, &w));
+  run_conv(&w, LCL_CONV_FORWARD);
+  assert_non_null(strstr(w.text, " tuned "));
   drop(&w);
   lcl_context_destroy(ctx);
 }

@@ -261,10 +261,13 @@ static void tiles_fill_devices(void **state) {
   (void)state;
   const lcl_caps gpu = { .type = CL_DEVICE_TYPE_GPU,
                          .compute_units = 132,
+                         .clock = 1000,
                          .unit_lanes = 128,
                          .max_work_group = 1024,
                          .local_mem = 48 << 10 };
-  lcl_caps narrow = gpu;
+  lcl_caps narrow = gpu, fast = gpu, cpu = gpu;
+  fast.clock = 2000;
+  cpu.type = CL_DEVICE_TYPE_CPU;
   narrow.compute_units = 512;
   narrow.unit_lanes = 8;
   const lcl_patches images = { .images = 32,
@@ -299,6 +302,18 @@ static void tiles_fill_devices(void **state) {
     assert_true(lcl__kind_legal(&lcl__gemm_kind, &narrow, g, &thin));
     assert_int_equal(thin.params.vectors, 1);
     assert_true(thin.params.tile_m * thin.params.tile_n == 64 * 64);
+    /* The model says less of no other tile; a rule says nothing of a time. */
+    const double expected = lcl__gemm_kind.expected(&gpu, g, &wide);
+    for (int side = 32; side <= 128; side *= 2) {
+      lcl_choice other = wide;
+      other.params.tile_m = other.params.tile_n = side;
+      other.params.vectors = side > 32 ? 2 : 1;
+      const double its = lcl__gemm_kind.expected(&gpu, g, &other);
+      assert_true(its >= expected && expected > 0);
+      assert_true(lcl__choice_equal(&other, &wide) || its > expected);
+    }
+    assert_true(fabs(lcl__gemm_kind.expected(&fast, g, &wide) - expected / 2) < 1e-6 * expected);
+    assert_true(lcl__gemm_kind.expected(&cpu, g, &wide) == 0);
     if (i == 0) assert_int_equal(p->vectors, 2);
     if (i != 2) assert_true(groups >= 66);
     if (i == 2) assert_true(groups >= 32);

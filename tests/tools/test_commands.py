@@ -629,6 +629,8 @@ def bench():
 def tune():
     # Few candidates, that compile fast: what is tested is the tuner, not the kernels.
     home = {'XDG_DATA_HOME': os.path.abspath('home'), 'LATENTCL_ENABLE': 'tiled', 'LATENTCL_DISABLE': 'clblast'}
+    shown, = json.loads(run('tune', 'gemm-64', '--show', '--json', env=home))['problems']
+    check(shown['origin'] in ('rule', 'shipped') and shown['choice']['algorithm'] == 'tiled' and not shown['seconds'], shown)
     text = run('tune', 'gemm-64', '--budget', '5', env=home)
     found = re.search(r'(\d+) candidates, 0 refused by the driver, 0 wrong, ', text)
     check(found and int(found.group(1)) > 1, text)
@@ -640,6 +642,8 @@ def tune():
     check(os.path.getmtime(path) == changed and 'candidates' not in text, text)
     run('tune', 'gemm-64', '--budget', '5', '--again', env=home)
     check(os.path.getmtime(path) > changed, 'again')
+    run('tune', '--show', '--again', code=2)
+    check('results: none are kept' in run('tune', 'gemm-64', '--show', env={**home, 'LATENTCL_TUNING': 'off'}), 'off')
     # Where the kernel is slow with one width of tiles, another is taken, whichever is the usual one.
     for slow in (32, 64):
         kernels = os.path.abspath('slow-%d' % slow)
@@ -649,9 +653,16 @@ def tune():
         check(text.count(begin) == 1, text)
         wait = '#if TILE_N == %d\n  for (volatile int wait = 0; wait < 20000; wait++);\n#endif\n' % slow
         open(kernels + '/gemm_tiled.cl', 'w').write(text.replace(begin, wait + begin))
-        text = run('tune', 'gemm-64', '--budget', '10', env={**home, 'XDG_DATA_HOME': kernels, 'LATENTCL_KERNELS': kernels})
+        where = {**home, 'XDG_DATA_HOME': kernels, 'LATENTCL_KERNELS': kernels}
+        text = run('tune', 'gemm-64', '--budget', '10', env=where)
         entry, = json.load(open(re.search(r'results: (\S+)', text).group(1)))['entries'].values()
-        check(entry['tile_n'] != slow, text)
+        check(entry['tile_n'] != slow and entry['usual_seconds'] > 0, text)
+        # The measured record is what is used from now on, and is compared with the choice that it replaced: tiles of 64.
+        shown, = json.loads(run('tune', 'gemm-64', '--show', '--json', env=where))['problems']
+        check(shown['origin'] == 'tuned' and shown['choice']['tile_n'] == entry['tile_n'] and shown['seconds'] == entry['seconds'], shown)
+        text = run('tune', 'gemm-64', '--show', env=where)
+        worse = re.search(r'1 of 1 measured: the choice without a record was more than 10 % slower for (\d)(\n  gemm 64x64x64 b1 an bn +[\d.]+x by the rule)?$', text.strip())
+        check(worse and int(worse.group(1)) == bool(worse.group(2)) and (slow == 32 or worse.group(2)), text)
 
 
 def algorithms():

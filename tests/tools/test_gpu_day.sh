@@ -23,6 +23,7 @@ cat >"$folder/latentcl" <<'W'
 here=$(dirname "$0")
 echo "$@" >>"$here/calls"
 [ "$1" != "$(cat "$here/broken" 2>/dev/null)" ] || { echo 'it is broken'; exit 1; }
+[ "$*" != 'tune all --show' ] || printf 'device: x\n1 of 9 measured: the choice without a record was more than 10 %% slower for 1\n  gemm 1x2x3 2.00x\n'
 W
 mkdir "$folder/tests" "$folder/tools" "$folder/bin"
 # What python3 has: the words in the file `has`.
@@ -50,13 +51,15 @@ expect 1 "$folder/out"
 grep -q 'tune .*FAILED (1): it is broken' "$folder/out/summary.txt" || fail 'a failure is not told'
 grep -q 'test_skips .*skipped' "$folder/out/summary.txt" || fail 'a skipped test is not told'
 grep -q 'peer torch: skipped: python3 has no torch here' "$folder/out/summary.txt" || fail 'nothing about the peer'
+! grep -q 'gemm 1x2x3' "$folder/said" || fail 'choices that were not had'
 [ "$(count '^peer')" = 0 ] || fail 'a peer that is not there was asked'
 [ "$(count '^bench')" = 3 ] && [ "$(count '^train')" = 5 ] && [ "$(count "^dag $folder/out/tuning")" = 1 ] || fail 'something did not run'
 
 # It goes on with what failed, and only with that.
 : >"$folder/broken"
 expect 0 --peer 'a peer' "$folder/out"
-[ "$(count '^bench')" = 3 ] && [ "$(count '^tune')" = 2 ] && [ "$(count '^dag')" = 1 ] || fail 'what was done was done again'
+tail -6 "$folder/said" | grep -q 'gemm 1x2x3 2.00x' && ! grep -q 'device: x' "$folder/said" || fail 'the choices are not compared at its end'
+[ "$(count '^bench')" = 3 ] && [ "$(count '^tune .*--budget')" = 2 ] && [ "$(count '^tune .*--show')" = 2 ] && [ "$(count '^dag')" = 1 ] || fail 'what was done was done again'
 grep -qF "peer --peer a peer --latentcl $quoted/latentcl" "$folder/calls" || fail 'the peer did not run'
 script="python3 $quoted/tools/peers/torch_steps.py --seconds 1"
 peers() { rm -f "$folder/out/peer.done"; expect 0 "$folder/out"; tail -1 "$folder/calls"; }

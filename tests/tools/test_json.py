@@ -60,6 +60,7 @@ def commands():
         yield "run", ["run", "relu.onnx", "--in", "x.npy", "--out", "z.npy"]
         yield "explain", ["explain", "relu.onnx"]
     yield "tune", ["tune", "gemm-64", "--budget", "0"]
+    yield "tune --show", ["tune", "gemm-64", "--show"]
     yield "explain", ["explain", "semantic-noise", "--set", "arch=mlp"]
     yield "cache stat", ["cache", "stat"]
     yield "cache warm", ["cache", "warm"]
@@ -108,6 +109,8 @@ def values(tried):
     assert text.startswith(f"{told['nodes']} nodes in {len(told['launches'])} launches, {told['fused_groups']} fused groups\n"
                            f"{told['flops'] / 1e9:.3f} GFLOP and {told['bytes'] / 1e6:.1f} MB moved"), (text, told)
     assert all(set(launch) == {"what", "queue", "flops", "bytes"} for launch in told["launches"]) and len(told["choices"]) > 3
+    shown, = tried["tune --show"]["problems"]
+    assert set(shown) == {"problem", "origin", "choice", "expected_seconds", "seconds", "usual_seconds"} and shown["problem"] == "gemm 64x64x64 b1 an bn", shown
     assert tried["check"]["cases"] == 2 and tried["check"]["failures"] == [] and tried["check"]["complete"] is True
     assert tried["op"]["out"] == [{"file": "y.npy", "dtype": "f32", "shape": [2]}] and Path("y.npy").exists()
     if "run" in tried:
