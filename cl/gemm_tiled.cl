@@ -40,6 +40,8 @@
  *   SMOOTH   1: the activation may be the sigmoid or tanh
  *   PHASES   1: one launch has the GEMMs of all phases of a strided input gradient (SOURCE 1, no
  *            split-K); what differs from phase to phase is worked out here
+ *   NEAR     1: operands are at most 4 GiB, so that 32 bits tell where an element is: for devices that
+ *            add them to a common address while they load
  *   UNROLL   values of k that are multiplied without a jump
  *   HALF     1: a and b are stored in half precision
  *   HALF_C   1: c is
@@ -84,10 +86,27 @@
 #define UNROLL TK
 #endif
 
+#ifndef NEAR
+#define NEAR 0
+#endif
+
 #if defined(HALF) && HALF
 #define STORED4(p) vload_half4(0, p)
 #else
 #define STORED4(p) (*(global const float4 *)(p))
+#endif
+
+/* Where an element is: at a place that is its own, and a distance that all of a round share. */
+#if NEAR
+typedef uint place; /* bytes */
+#define PLACE(elements)    ((uint)(elements) * (uint)sizeof(stored))
+#define MOVE(from, on, by) ((on) += (by))
+#define AT(from, at, on)   ((global const stored *)((global const char *)(from) + ((at) + (on))))
+#else
+typedef int place; /* elements; the common address itself moves */
+#define PLACE(elements)    (elements)
+#define MOVE(from, on, by) ((from) += (by))
+#define AT(from, at, on)   ((from) + (at))
 #endif
 
 #define SIDE    (4 * VECTORS) /* of a work-item's block */
@@ -131,10 +150,12 @@ static slice slice_at(int t0, int inner) {
 /* Where the runs of elements are that a work-item fetches: offsets in the operand in the first
  * round of a slice, and their w there, or NOWHERE for a tap outside the image. */
 typedef struct places_a {
-  int at[RUNS_A], w[RUNS_A];
+  place at[RUNS_A];
+  int w[RUNS_A];
 } places_a;
 typedef struct places_b {
-  int at[RUNS_B], w[RUNS_B];
+  place at[RUNS_B];
+  int w[RUNS_B];
 } places_b;
 #define NOWHERE 0x7fffffff
 
@@ -166,12 +187,12 @@ static void find_a(places_a *p, int id, int i0, int m, slice x, const gemm_a g) 
     const int row = min(ROW_OF(id, e, TILE_M, A_BY_K, RUN_A), last), t = x.t0 + k - (w << x.log);
     p->w[e] = w;
 #if SOURCE == 0
-    p->at[e] = row * g.rs + w * g.s1;
+    p->at[e] = PLACE(row * g.rs + w * g.s1);
 #elif SOURCE == 1
     const int l = t / g.tb;
-    p->at[e] = row * g.rs + w * g.s1 + l * g.sa + (t - l * g.tb) * g.sb;
+    p->at[e] = PLACE(row * g.rs + w * g.s1 + l * g.sa + (t - l * g.tb) * g.sb);
 #else
-    p->at[e] = row * g.rs + w * g.sa + t * g.s1;
+    p->at[e] = PLACE(row * g.rs + w * g.sa + t * g.s1);
 #endif
   }
 }
@@ -185,15 +206,15 @@ static void find_b(places_b *p, int id, int j0, int n, slice x, const gemm_b b, 
     const int col = ROW_OF(id, e, TILE_N, B_BY_K, RUN_B), t = x.t0 + k - (w << x.log);
 #if SOURCE == 0
     p->w[e] = w;
-    p->at[e] = min(col, n - j0 - (B_BY_K ? 1 : RUN_B)) * b.cs + w * b.rs;
+    p->at[e] = PLACE(min(col, n - j0 - (B_BY_K ? 1 : RUN_B)) * b.cs + w * b.rs);
 #elif SOURCE == 1
     const int4 under = pixel(min(j0 + col, n - 1), g), over = tap(t, g);
     p->w[e] = inside(under, over, g) ? w : NOWHERE;
-    p->at[e] = under.x + over.x + w * g.h * g.w;
+    p->at[e] = PLACE(under.x + over.x + w * g.h * g.w);
 #else
     const int4 under = pixel(t, g), over = taps[col];
     p->w[e] = inside(under, over, g) ? w : NOWHERE;
-    p->at[e] = under.x + over.x + w * g.image;
+    p->at[e] = PLACE(under.x + over.x + w * g.image);
 #endif
   }
 }
@@ -207,13 +228,17 @@ static void fetch_run(float *r, global const stored *p, int run, int there) {
     r[0] = there ? STORED(p, 0) : 0.0f;
   }
 }
-static void fetch_a(float r[EACH_A], global const stored *a, const places_a *p, int left) {
+static void fetch_a(float r[EACH_A], global const stored *a, const places_a *p, place on,
+                    int left) {
 #pragma unroll
-  for (int e = 0; e < RUNS_A; e++) fetch_run(r + e * RUN_A, a + p->at[e], RUN_A, p->w[e] < left);
+  for (int e = 0; e < RUNS_A; e++)
+    fetch_run(r + e * RUN_A, AT(a, p->at[e], on), RUN_A, p->w[e] < left);
 }
-static void fetch_b(float r[EACH_B], global const stored *b, const places_b *p, int left) {
+static void fetch_b(float r[EACH_B], global const stored *b, const places_b *p, place on,
+                    int left) {
 #pragma unroll
-  for (int e = 0; e < RUNS_B; e++) fetch_run(r + e * RUN_B, b + p->at[e], RUN_B, p->w[e] < left);
+  for (int e = 0; e < RUNS_B; e++)
+    fetch_run(r + e * RUN_B, AT(b, p->at[e], on), RUN_B, p->w[e] < left);
 }
 
 /* Put: to a buffer of local memory, A to [k][row], behind it B to [k][column]. */
@@ -406,21 +431,23 @@ gemm_tiled(global const stored *restrict a, global const stored *restrict b,
       places_a pa;
       places_b pb;
       float ra[EACH_A], rb[EACH_B];
-      global const stored *ra_at = a + (size_t)from * per * step_a;
-      global const stored *rb_at = b + (size_t)from * per * step_b;
+      place on_a = 0, on_b = 0;
+      global const stored *a_at = a, *b_at = b;
+      MOVE(a_at, on_a, (size_t)from * per * PLACE(step_a));
+      MOVE(b_at, on_b, (size_t)from * per * PLACE(step_b));
       int left = all_w - from * per;
       find_a(&pa, id, i0, s.m, x, la);
       find_b(&pb, id, j0, s.n, x, lb, g, taps);
-      fetch_a(ra, ra_at, &pa, left);
-      fetch_b(rb, rb_at, &pb, left);
+      fetch_a(ra, a_at, &pa, on_a, left);
+      fetch_b(rb, b_at, &pb, on_b, left);
       put(now, ra, rb, id);
       barrier(CLK_LOCAL_MEM_FENCE);
       for (int rounds_left = to - from; rounds_left > 0; rounds_left--) {
-        ra_at += per * step_a;
-        rb_at += per * step_b;
+        MOVE(a_at, on_a, per * PLACE(step_a));
+        MOVE(b_at, on_b, per * PLACE(step_b));
         left -= per;
-        fetch_a(ra, ra_at, &pa, left);
-        fetch_b(rb, rb_at, &pb, left);
+        fetch_a(ra, a_at, &pa, on_a, left);
+        fetch_b(rb, b_at, &pb, on_b, left);
         multiply(now + ty * 4, now + TK * PITCH_M + tx * 4, sum);
         put(other, ra, rb, id);
         local float *const was = now;

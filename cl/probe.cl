@@ -1,6 +1,6 @@
 /* probe.cl: what a device can do at best. Each kernel does nothing useful.
  *
- * fma_peak   every item keeps twelve independent accumulators of width VEC and runs `rounds`
+ * fma_peak   every item keeps CHAINS independent accumulators of width VEC and runs `rounds`
  *            FMAs on each
  * read_sum   `rounds` times over, the items together read n vectors of 16 floats (a power of two):
  *            read bandwidth
@@ -8,7 +8,7 @@
  * chase      one item follows `steps` links of a chain through memory: latency
  * local_sum  every item reads `rounds` floats from local memory: local bandwidth
  *
- * Tunables: VEC (1, 4, 8, 16), REAL (float or half), FUSED (1: fma whatever the driver says of it;
+ * Tunables: VEC (1, 4, 8, 16), CHAINS (2, 4, 8 or 12), REAL (float or half), FUSED (1: fma whatever the driver says of it;
  * 0: fma if the driver calls it fast, else mad, as fma may be computed by software)
  */
 #ifndef FUSED
@@ -16,6 +16,9 @@
 #endif
 #ifndef VEC
 #define VEC 16
+#endif
+#ifndef CHAINS
+#define CHAINS 12
 #endif
 #ifndef REAL
 #define REAL float
@@ -32,7 +35,22 @@
 #endif
 
 /* Named accumulators: not every compiler keeps an array in registers. */
-#define ALL(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
+#if CHAINS > 2
+#define TO_4(DO) DO(2) DO(3)
+#else
+#define TO_4(DO)
+#endif
+#if CHAINS > 4
+#define TO_8(DO) DO(4) DO(5) DO(6) DO(7)
+#else
+#define TO_8(DO)
+#endif
+#if CHAINS > 8
+#define TO_12(DO) DO(8) DO(9) DO(10) DO(11)
+#else
+#define TO_12(DO)
+#endif
+#define ALL(DO) DO(0) DO(1) TO_4(DO) TO_8(DO) TO_12(DO)
 
 kernel void fma_peak(global REALV *out, int rounds, REAL a, REAL b) {
   REALV va = (REALV)(a), vb = (REALV)(b), sum = (REALV)((REAL)0);

@@ -199,14 +199,24 @@ static bool legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_kernel_para
 
 /* ---- launches ---- */
 
-static void write_options(const lcl_gemm *g, tile t, bool final, bool phases, char options[192]) {
+/* Whether 32 bits without a sign tell where an element is; see NEAR in cl/gemm_tiled.cl. NVIDIA's
+ * processors, the ones of 128 lanes, advance one 64-bit address for less. */
+static bool is_near(lcl_lower *lw, const lcl_gemm *g) {
+  const uint64_t most = (uint64_t)1 << 32;
+  return lcl__lower_caps(lw)->unit_lanes < 128 && lcl__slot_bytes(lw, g->a) <= most &&
+         lcl__slot_bytes(lw, g->b) <= most &&
+         (g->a_rs | g->a_sa | g->a_sb | g->a_s1 | g->rsb | g->csb) >= 0;
+}
+
+static void write_options(lcl_lower *lw, const lcl_gemm *g, tile t, bool final, bool phases,
+                          char options[192]) {
   const bool smooth = final && (g->act == LCL_ACT_SIGMOID || g->act == LCL_ACT_TANH);
   const int n = snprintf(
       options, 192,
-      "-DSOURCE=%d -DTILE_M=%d -DTILE_N=%d -DVECTORS=%d -DA_WIDE=%d -DB_WIDE=%d%s%s%s%s",
-      (int)g->source, t.m, t.n, t.vectors, wide_a(g), wide_b(g), lcl__gemm_half_option(g),
-      final ? lcl__gemm_half_c_option(g) : "", smooth ? " -DSMOOTH=1" : "",
-      phases ? " -DPHASES=1" : "");
+      "-DSOURCE=%d -DTILE_M=%d -DTILE_N=%d -DVECTORS=%d -DA_WIDE=%d -DB_WIDE=%d -DNEAR=%d%s%s%s%s",
+      (int)g->source, t.m, t.n, t.vectors, wide_a(g), wide_b(g), is_near(lw, g),
+      lcl__gemm_half_option(g), final ? lcl__gemm_half_c_option(g) : "",
+      smooth ? " -DSMOOTH=1" : "", phases ? " -DPHASES=1" : "");
   if (g->source == LCL_GEMM_MATRIX)
     snprintf(options + n, 192 - (size_t)n, " -DA_BY_K=%d -DB_BY_K=%d", g->a_s1 == 1, g->csb != 1);
 }
@@ -239,7 +249,7 @@ static lcl_status emit(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_params
   const int splits = (int)lcl__ceil_div(rounds, lcl__ceil_div(rounds, wanted));
   const lcl_gemm_target to = lcl__gemm_choose_target(lw, g, splits, 0);
   char options[192], label[128];
-  write_options(g, t, to.part < 0, phases, options);
+  write_options(lw, g, t, to.part < 0, phases, options);
   snprintf(label, sizeof label, "%s tiled", g->label);
   const lcl_arg args[] = { g->a,
                            g->b,
