@@ -40,8 +40,8 @@
  *   SMOOTH   1: the activation may be the sigmoid or tanh
  *   PHASES   1: one launch has the GEMMs of all phases of a strided input gradient (SOURCE 1, no
  *            split-K); what differs from phase to phase is worked out here
- *   NEAR     1: operands are at most 4 GiB, so that 32 bits tell where an element is: for devices that
- *            add them to a common address while they load
+ *   NEAR     1: operands are at most 4 GiB, so that 32 bits tell where an element is: for devices
+ *            that add them to a common address while they load
  *   UNROLL   values of k that are multiplied without a jump
  *   HALF     1: a and b are stored in half precision
  *   HALF_C   1: c is

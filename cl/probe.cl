@@ -8,8 +8,9 @@
  * chase      one item follows `steps` links of a chain through memory: latency
  * local_sum  every item reads `rounds` floats from local memory: local bandwidth
  *
- * Tunables: VEC (1, 4, 8, 16), CHAINS (2, 4, 8 or 12), REAL (float or half), FUSED (1: fma whatever the driver says of it;
- * 0: fma if the driver calls it fast, else mad, as fma may be computed by software)
+ * Tunables: VEC (1, 4, 8, 16), CHAINS (2, 4, 8 or 12), REAL (float or half), FUSED (1: fma whatever
+ * the driver says of it; 0: fma if the driver calls it fast, else mad, as fma may be computed by
+ * software)
  */
 #ifndef FUSED
 #define FUSED 1

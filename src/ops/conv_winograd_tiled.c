@@ -90,6 +90,11 @@ static double cycles(const lcl_caps *caps, const lcl_conv_problem *p, int64_t pa
                       : 0;
 }
 
+static double expected(const lcl_caps *caps, const lcl_conv_problem *p,
+                       const lcl_kernel_params *params) {
+  return lcl__gemm_tiled_seconds(caps, cycles(caps, p, params->split_k));
+}
+
 static void choose(const lcl_caps *caps, const lcl_conv_problem *p, lcl_kernel_params *params) {
   enum { LEAST = 32 /* tiles of a part */ };
   const int64_t tiles = plan_of(p, 1).share;
@@ -207,6 +212,7 @@ const lcl_conv_implementation lcl__conv_winograd4_tiled = {
   .supported = supported,
   .profitable = profitable,
   .choose = choose,
+  .expected = expected,
   .legal = legal,
   .lower = lower,
   .tolerance = lcl__winograd_tolerance4

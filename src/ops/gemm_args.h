@@ -60,7 +60,9 @@ double lcl__gemm_tiled_choose(const lcl_caps *caps, const lcl_gemm *g, int most,
 double lcl__gemm_tiled_launch_cycles(const lcl_caps *caps, double bytes);
 /* gemm_tiled.c: whether parameters name a tile that the device has room for. */
 bool lcl__gemm_tiled_fits(const lcl_caps *caps, const lcl_kernel_params *p);
-/* gemm_tiled.c: seconds by the cost model; 0 on CPUs, for which there is none. */
+/* gemm_tiled.c: seconds of so many cycles; seconds by the cost model, 0 on CPUs, for which there is
+ * none. */
+double lcl__gemm_tiled_seconds(const lcl_caps *caps, double cycles);
 double lcl__gemm_tiled_expected(const lcl_caps *caps, const lcl_gemm *g,
                                 const lcl_kernel_params *p);
 /* gemm_tiled.c: n GEMMs in one launch, which differ as the struct gemm_phases says; g is one with

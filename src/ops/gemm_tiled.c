@@ -134,13 +134,15 @@ static bool modelled(const lcl_caps *caps) {
   return !caps->local_is_global && !(caps->type & CL_DEVICE_TYPE_CPU);
 }
 
+double lcl__gemm_tiled_seconds(const lcl_caps *caps, double cycles) {
+  enum { CLOCK = 1700 /* MHz, where the device does not say */ };
+  return cycles / (1e6 * (caps->clock ? caps->clock : CLOCK));
+}
+
 double lcl__gemm_tiled_expected(const lcl_caps *caps, const lcl_gemm *g,
                                 const lcl_kernel_params *p) {
-  enum { CLOCK = 1700 /* MHz, where the device does not say */ };
   const tile t = { p->tile_m, p->tile_n, p->vectors };
-  return modelled(caps)
-             ? cycles(caps, g, t, p->split_k) / (1e6 * (caps->clock ? caps->clock : CLOCK))
-             : 0;
+  return modelled(caps) ? lcl__gemm_tiled_seconds(caps, cycles(caps, g, t, p->split_k)) : 0;
 }
 
 /* CPU drivers, which run a group's work-items as vectors of one core. 64 sums a work-item need

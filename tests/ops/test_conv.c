@@ -515,12 +515,15 @@ static void every_gemm(void **state) {
   };
   lcl_context *whole = ctx;
   ASSERT_OK(lcl_context_create(NULL, &ctx));
-  const bool packed = lcl__context_caps(ctx)->packed;
+  lcl_caps *caps = (lcl_caps *)lcl__context_caps(ctx);
+  const unsigned lanes[] = { caps->unit_lanes, 128 }; /* two ways to tell where an element is */
+  const bool packed = caps->packed;
   forced implicit = { .choice = choice_of("implicit-gemm", (lcl_kernel_params) { 0 }) };
   lcl__choose_watch(ctx, force, &implicit);
   for (size_t i = 0; i < (small ? 0 : LCL_COUNT(choices)); i++) {
     forced f = { .choice = choice_of(choices[i].name, choices[i].params) };
     if (!packed && strcmp(choices[i].name, "packed") == 0) continue;
+    caps->unit_lanes = lanes[i % 2];
     lcl__choose_watch(ctx, force, &f);
     rng r = { 23 };
     for (int s = 1; s <= 2; s++) {
