@@ -92,8 +92,8 @@ static void sums_of_parts(void **state) {
  * there are more than one launch has. */
 static void filter_gradients(void **state) {
   (void)state;
-  enum { N = 1, C = 41, O = 40, H = 5, W = 6, PIXELS = H * W, FILTERS = 10 };
-  static float x[N * C * PIXELS], e[N * O * PIXELS], got[O * C * 9], want[O * C * 9];
+  enum { N = 1, C = 41, O = 40, H = 5, W = 6, PIXELS = H * W, FILTERS = 10, LONG = 2048 };
+  static float x[N * C * PIXELS], e[N * O * PIXELS], ones[LONG], got[O * C * 9], want[O * C * 9];
   lcl_tensor *y[FILTERS], *fetch[FILTERS];
   const int filters = strstr(lcl_context_device_name(ctx), "Oclgrind") ? 3 : FILTERS;
   unsigned seed = 37;
@@ -112,23 +112,27 @@ static void filter_gradients(void **state) {
     }
     want[i] = (float)sum;
   }
+  for (int i = 0; i < LONG; i++) ones[i] = 1;
   lcl_store *store;
   lcl_graph *g;
   lcl_program *p;
-  ASSERT_OK(lcl_algorithm_force(ctx, "conv2d=winograd-4x4-tiled/auto"));
+  ASSERT_OK(lcl_algorithm_force(ctx, "conv2d=winograd-4x4-tiled/auto,matmul=tiled/auto"));
   ASSERT_OK(lcl_store_create(ctx, 7, &store));
   ASSERT_OK(lcl_graph_create(store, "test", &g));
   lcl_tensor *tx = lcl_input(g, "x", LCL_F32, LCL_SHAPE(N, C, H, W)),
              *te = lcl_input(g, "e", LCL_F32, LCL_SHAPE(N, O, H, W));
-  for (int f = 0; f < filters; f++)
+  lcl_tensor *tt = lcl_input(g, "t", LCL_F32, LCL_SHAPE(LONG, 1));
+  for (int f = 0; f < filters; f++) { /* in the order in which they are made: */
     y[f] = lcl_conv2d_filter_grad(lcl_scale(tx, 1 + 0.5f * (float)f), te, LCL_SHAPE(O, C, 3, 3),
                                   &(lcl_conv_desc) { .same = true });
-  fetch[0] = lcl_add(y[0], y[1]);
-  for (int f = 1; f < filters - 1; f++) fetch[f] = y[f + 1];
-  fetch[filters - 1] = lcl_sum(te, LCL_AXIS(0) | LCL_AXIS(2) | LCL_AXIS(3), false);
+    if (f == 1) fetch[0] = lcl_add(y[0], y[1]);
+    if (f == 1) fetch[filters - 1] = lcl_matmul(tt, tt, true, false);
+    if (f > 1) fetch[f - 1] = y[f];
+  }
   ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = filters }, &p));
   ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
   ASSERT_OK(lcl_feed(p, "e", e, sizeof e));
+  ASSERT_OK(lcl_feed(p, "t", ones, sizeof ones));
   ASSERT_OK(lcl_run(p));
   for (int f = 0; f < filters - 1; f++) {
     const double times = f ? 1.5 + 0.5 * f : 2.5,
@@ -141,6 +145,10 @@ static void filter_gradients(void **state) {
         fail_msg("gradient %d at %d: got %.9g, expected %.9g within %.3g", f, i, (double)got[i],
                  times * (double)want[i], bound);
   }
+  char name[16];
+  snprintf(name, sizeof name, "#%d", filters - 1);
+  ASSERT_OK(lcl_fetch(p, name, got, sizeof(float)));
+  assert_true(got[0] == LONG);
   lcl_program_destroy(p);
   lcl_graph_destroy(g);
   lcl_store_destroy(store);
