@@ -146,14 +146,16 @@ static bool legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_kernel_para
 /* ---- launches ---- */
 
 /* Whether A's panels are read where they lie. Packing is profitable where A is read more than once
- * or twice (for every nr columns) and is large or read very often, or where its rows would fall on
- * the same lines of a cache. */
+ * or twice (for every nr columns) and is large or read often (products of 100 million gain 3 to 5
+ * %, of 20 lose 15), or where its rows would fall on the same lines of a cache. */
 static bool reads_as_is(const lcl_gemm *g, int mr, int nr) {
   const int64_t page = 4096 / (int64_t)sizeof(float);
   const bool rows = g->a_s1 == 1 && g->a_rs > 1 && g->a_rs % page != 0,
              columns = g->a_rs == 1 && g->a_s1 > 1;
   return !g->half && g->source == LCL_GEMM_MATRIX && g->a_len >= g->k && g->m >= mr &&
-         (g->n <= 2 * nr || (g->n <= page && g->m * g->k <= 256 * page)) && (rows || columns);
+         (g->n <= 2 * nr ||
+          (g->n <= page && g->m * g->k <= 256 * page && g->m * g->k * g->n <= 100 * page * page)) &&
+         (rows || columns);
 }
 
 static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_params *p) {
