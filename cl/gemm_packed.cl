@@ -19,7 +19,7 @@
  *   bias  a number a column or a row
  *
  * gemm_packed walks k in blocks of at most KC. For each block and each 2*VEC columns of B:
- *   pack      copies them into bp[k][2*VEC], which stays in the L1 cache
+ *   pack      copies them into bp[k][2*VEC], or the first panel's multiplication does
  *   multiply  with each panel of A: a tile of MR x 2*VEC sums lives in registers
  *   store     blocks after the first add to C; the last one applies bias and activation
  * With split-K each part writes a C of its own, summed by gemm_reduce.cl. With AS_IS multiply
@@ -337,6 +337,26 @@ TILE_OF_ROWS(rows_medium, ROWS_MEDIUM)
 TILE_OF_ROWS(rows_small, ROWS_SMALL)
 #endif
 
+/* tile_large for the first panel of rows, which packs 2*VEC columns of B, its rows rs apart, in
+ * passing: stores cost nothing beside the sums. */
+static void tile_packing(global const float *restrict ap, global const stored *restrict b,
+                         size_t rs, local float *restrict bp, int kc, float *restrict t) {
+  floatv c[MR], d[MR];
+  _Pragma("unroll") for (int r = 0; r < MR; r++) c[r] = d[r] = (floatv)(0.0f);
+  for (size_t k = 0; k < (size_t)kc; k++) {
+    const floatv b0 = STORED_VECTOR(b + k * rs), b1 = STORED_VECTOR(b + k * rs + VEC);
+    LSTORE(b0, bp + k * NR);
+    LSTORE(b1, bp + k * NR + VEC);
+    _Pragma("unroll") for (int r = 0; r < MR; r++) {
+      const floatv v = (floatv)(ap[k * VEC + r]);
+      c[r] = fma(v, b0, c[r]);
+      d[r] = fma(v, b1, d[r]);
+    }
+  }
+  _Pragma("unroll") for (int r = 0; r < MR; r++)
+      PSTORE(c[r], t + r * NR), PSTORE(d[r], t + r * NR + VEC);
+}
+
 /* ---- phases of gemm_packed ---- */
 
 /* Pack: kc rows from k0 of VEC columns from j0 of B. */
@@ -517,15 +537,22 @@ kernel ONE_ITEM void gemm_packed(global const float *restrict ap, global const s
     const turn k = { k0 == k_begin, k0 + kc >= k_end };
     for (int j0 = j_begin; j0 < j_end; j0 += NR) {
       place to[2];
+      const int in_passing = SOURCE == 0 && !AS_IS && lb.cs == 1 && j0 + NR <= s.n &&
+                             s.m - p_begin * MR > ROWS_MEDIUM;
       for (int side = 0; side < 2; side++) {
         const int j = j0 + side * VEC;
-        pack_columns(b, bp + side * VEC, kc, k0, j, s, lb, g);
+        if (!in_passing) pack_columns(b, bp + side * VEC, kc, k0, j, s, lb, g);
         to[side] = place_of(j, s.n, lc, g);
       }
       for (int p = p_begin; p < p_end; p++) {
         const int rows = min(MR, s.m - p * MR);
         prefetch_columns(b, kc, k0, j0 + NR, p - p_begin, p_end - p_begin, s, lb);
-        const int done = multiply(ap, bp, p, rows, k0, kc, blocks, la, tile);
+        int done = 0;
+        if (in_passing && p == p_begin)
+          tile_packing(ap + ((size_t)p * blocks.pitch + k0) * VEC, b + (size_t)k0 * lb.rs + j0,
+                       lb.rs, bp, kc, tile);
+        else
+          done = multiply(ap, bp, p, rows, k0, kc, blocks, la, tile);
         store_tile(tile + done * NR, c, bias, p * MR, rows, j0, z, to, k, s, lc, g);
       }
     }
