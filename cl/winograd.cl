@@ -4,6 +4,11 @@
  */
 #include "args.h"
 
+#ifndef OUTS /* compiled alone */
+#define OUTS 4
+typedef float floatv;
+#endif
+
 #define SPAN      (OUTS + 2)
 #define POSITIONS (SPAN * SPAN)
 
