@@ -24,7 +24,8 @@ typedef struct lcl_group {
   bool done;
 } lcl_group;
 
-/* A node that a group computes for itself, though it belongs to another. */
+/* A node that a group computes for itself, though it belongs to another. Nobody reads it from
+ * memory then. */
 typedef struct lcl_again {
   int node, group;
 } lcl_again;
@@ -129,7 +130,6 @@ struct lcl_lower {
   lcl_sum sums[LCL_SUMS]; /* that wait to be emitted */
   int n_sums;
   const lcl_node *current;          /* for labels and messages */
-  int group;                        /* that is lowered */
   lcl_str notes;                    /* lines of choices that ops made */
   size_t scratch;                   /* bytes of lcl__scratch() */
   bool random;                      /* samples random numbers: the state advances */

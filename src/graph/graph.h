@@ -232,7 +232,7 @@ lcl_status lcl__lower_view(lcl_lower *lw, lcl_tensor *t, lcl_view *view);
 /* Emits: out[to.offset + sum i_k*to.stride_k] = x[i] for every index i of x. */
 lcl_status lcl__lower_copy(lcl_lower *lw, const char *what, lcl_tensor *x, lcl_tensor *out,
                            const lcl_view *to);
-/* Whether the group that is lowered now has to write the node's value to memory. */
+/* Whether something outside its group reads the node's value. */
 bool lcl__lower_exports(const lcl_lower *lw, const lcl_node *node);
 
 /* Adds a launch to the program; everything is copied. user of a call lives as long as the program:

@@ -468,7 +468,7 @@ const lcl_caps *lcl__lower_caps(lcl_lower *lw) {
   return lw->caps;
 }
 bool lcl__lower_exports(const lcl_lower *lw, const lcl_node *node) {
-  return lw->groups.group_of[node->id] == lw->group && lcl__group_exports(&lw->groups, node);
+  return lcl__group_exports(&lw->groups, node);
 }
 size_t lcl__lower_notes(const lcl_lower *lw) {
   return lw->notes.n;
@@ -518,9 +518,7 @@ static lcl_status lower_group(lcl_lower *lw, lcl_group *gp) {
   return LCL_OK;
 }
 
-static lcl_status lower_group_named(lcl_lower *lw, int group) {
-  lcl_group *gp = &lw->groups.groups[group];
-  lw->group = group;
+static lcl_status lower_group_named(lcl_lower *lw, lcl_group *gp) {
   lcl_status st = lower_group(lw, gp);
   if (st == LCL_OK) st = lw->status;
   return st == LCL_OK ? st : lcl__fail_prefix(st, "%s", lcl__node_name(gp->nodes[0]));
@@ -569,7 +567,7 @@ static lcl_status lower_updates(lcl_lower *lw) {
   LCL_TRY(save_read_variables(lw));
   for (size_t i = 0; i < lw->graph->nodes.n; i++)
     if (lw->groups.needed[i] && (lw->graph->nodes.data[i]->op->flags & LCL_OP_UPDATE))
-      LCL_TRY(lower_group_named(lw, lw->groups.group_of[i]));
+      LCL_TRY(lower_group_named(lw, &lw->groups.groups[lw->groups.group_of[i]]));
   return LCL_OK;
 }
 
@@ -604,7 +602,8 @@ lcl_status lcl__lower_all(lcl_lower *lw, lcl_tensor *const *fetch, int n_fetch,
     if (g->nodes.data[i]->op == &lcl__op_input && lw->groups.needed[i])
       LCL_TRY(lcl__lower_view(lw, &g->nodes.data[i]->out[0], &v));
   }
-  for (int i = 0; i < lw->groups.n_order; i++) LCL_TRY(lower_group_named(lw, lw->groups.order[i]));
+  for (int i = 0; i < lw->groups.n_order; i++)
+    LCL_TRY(lower_group_named(lw, &lw->groups.groups[lw->groups.order[i]]));
   for (int i = 0; i < n_fetch; i++) {
     char name[16];
     snprintf(name, sizeof name, "#%d", i);
