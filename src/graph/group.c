@@ -40,25 +40,25 @@ bool lcl__group_has(const lcl_grouping *gr, int group, int node) {
   return false;
 }
 
-/* Whether anything but the nodes of the group reads the node, itself or a view of it, from memory.
- */
-static bool read_outside(const lcl_grouping *gr, int id, int group) {
+/* Whether anything but the nodes of the group reads node `from`, as node id, itself or a view of
+ * it, from memory. */
+static bool read_outside(const lcl_grouping *gr, int from, int id, int group) {
   if (gr->kept[id]) return true;
   for (int i = 0; i < gr->n_users[id]; i++) {
     const int user = gr->users[id][i], in = gr->group_of[user];
     const bool view = gr->groups[in].kind == LCL_GROUP_VIEW;
-    if (in != group && (view ? read_outside(gr, user, group) : !lcl__group_has(gr, in, id)))
+    if (in != group && (view ? read_outside(gr, from, user, group) : !lcl__group_has(gr, in, from)))
       return true;
     for (size_t k = 0; k < gr->again.n; k++) {
       const lcl_again *a = &gr->again.data[k];
-      if (a->node == user && a->group != group && !lcl__group_has(gr, a->group, id)) return true;
+      if (a->node == user && a->group != group && !lcl__group_has(gr, a->group, from)) return true;
     }
   }
   return false;
 }
 
 bool lcl__group_exports(const lcl_grouping *gr, const lcl_node *node) {
-  return read_outside(gr, node->id, gr->group_of[node->id]);
+  return read_outside(gr, node->id, node->id, gr->group_of[node->id]);
 }
 
 bool lcl__group_push(lcl_grouping *gr, int group, lcl_node *node) {
@@ -235,8 +235,8 @@ static bool visit(lcl_grouping *gr, int group) {
   gp->done = true;
   for (int i = 0; i < gp->n; i++)
     for (int j = 0; j < gp->nodes[i]->n_in; j++) {
-      int from = gr->group_of[gp->nodes[i]->in[j]->node->id];
-      if (from != group && !visit(gr, from)) return false;
+      const int node = gp->nodes[i]->in[j]->node->id;
+      if (!lcl__group_has(gr, group, node) && !visit(gr, gr->group_of[node])) return false;
     }
   gr->order[gr->n_order++] = group;
   return true;

@@ -88,15 +88,15 @@ static void batch_norm(void **state) {
   expect(&w, 6);
 }
 
-/* Two groups that walk otherwise each compute for themselves what both read: first what nobody else
- * reads, then what the node's own group reads too. */
+/* Two groups that walk otherwise, one after the other, each compute for themselves what both read:
+ * first what nobody else reads, then what the node's own group reads too. */
 static void two_readers(void **state) {
   (void)state;
   for (int at_home = 0; at_home < 2; at_home++) {
     world w = begin();
     lcl_tensor *e = lcl_exp(w.x), *s = lcl_shift(e, 1), *u = lcl_scale(s, 3);
     w.fetch[0] = lcl_sum(lcl_square(u), LCL_AXIS(0), false);
-    w.fetch[1] = lcl_sum(lcl_exp(lcl_neg(u)), LCL_AXIS(1), false);
+    w.fetch[1] = lcl_sum(lcl_mul(lcl_exp(lcl_neg(u)), w.fetch[0]), LCL_AXIS(1), false);
     w.fetch[2] = e;
     w.fetch[3] = lcl_tanh(s);
     w.n = at_home ? 4 : 3;
