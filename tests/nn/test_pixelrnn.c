@@ -218,14 +218,15 @@ static const lcl_pixelrnn_desc tiny = { .height = 3,
                                         .learned_state = true,
                                         .residual = true };
 
-/* The model's own head for 256 levels. */
-static const lcl_pixelrnn_desc wide = { .height = 2,
+/* The width of the model's own head for 256 levels: one layer of it and one value, as llvmpipe ends
+ * a work-item after 65535 rounds. */
+static const lcl_pixelrnn_desc wide = { .height = 1,
                                         .width = 1,
-                                        .channels = 3,
+                                        .channels = 1,
                                         .levels = 256,
                                         .layers = 1,
                                         .hidden = 3,
-                                        .head_layers = 2,
+                                        .head_layers = 1,
                                         .head_width = 1024,
                                         .learned_state = true,
                                         .residual = true };
