@@ -21,15 +21,14 @@ typedef struct recomputer {
 } recomputer;
 
 static bool is_cheap(const lcl_grouping *gr, const lcl_node *node) {
-  return gr->needed[node->id] && !gr->kept[node->id] && node->op->cheap && node->op->cheap(node);
+  return gr->needed[node->id] && !gr->kept[node->id] && lcl_shape_count(node->out[0].shape) > 0 &&
+         node->op->cheap && node->op->cheap(node);
 }
 
-/* Adds a group that reads the node; false where it could not compute it. In a group of the node's
- * shape all read it element by element. */
-static bool add_reader(recomputer *r, int group, const lcl_node *node) {
+/* Adds a group that reads the node; false where it could not compute it. */
+static bool add_reader(recomputer *r, int group) {
   const lcl_group *gp = &r->gr->groups[group];
   if (gp->kind != LCL_GROUP_MAP && gp->kind != LCL_GROUP_REDUCE) return false;
-  if (lcl__space_per(&gp->space, node) != LCL_PER_ELEMENT) return false;
   for (int i = 0; i < r->n; i++)
     if (r->readers[i].group == group) return true;
   if (r->n == MOST_READERS) return false;
@@ -44,11 +43,11 @@ static bool find_readers(recomputer *r, const lcl_node *node) {
   for (int i = 0; i < gr->n_users[node->id]; i++) {
     const lcl_node *user = r->g->nodes.data[gr->users[node->id][i]];
     const int group = gr->group_of[user->id];
-    if (!lcl__group_has(gr, group, node->id) && !add_reader(r, group, node)) return false;
+    if (!lcl__group_has(gr, group, node->id) && !add_reader(r, group)) return false;
     for (size_t k = 0; k < gr->again.n; k++) {
       const lcl_again *a = &gr->again.data[k];
       if (a->node == user->id && a->group != home && !lcl__group_has(gr, a->group, node->id) &&
-          !add_reader(r, a->group, node))
+          !add_reader(r, a->group))
         return false;
     }
   }
@@ -63,10 +62,12 @@ static bool reads(const lcl_group *gp, const lcl_tensor *t) {
 }
 
 /* Whether the reader can compute the node from what lies in memory, or will (few numbers), and
- * reads at most one tensor more for it. */
+ * reads at most one tensor more for it. In a group of the node's shape all read it element by
+ * element. */
 static bool add_chain(const lcl_grouping *gr, reader *r, lcl_node *node) {
   const lcl_group *gp = &gr->groups[r->group];
   if (r->n == MOST_CHAIN || !is_cheap(gr, node)) return false;
+  if (lcl__space_per(&gp->space, node) != LCL_PER_ELEMENT) return false;
   r->chain[r->n++] = node;
   for (int k = 0; k < node->n_in; k++) {
     lcl_tensor *t = node->in[k];

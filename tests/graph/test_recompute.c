@@ -129,9 +129,37 @@ static void follows_from_results(void **state) {
   expect(&w, 1);
 }
 
+/* What has fewer dimensions than what follows from it is no element of a kernel of the latter. */
+static void fewer_dimensions(void **state) {
+  (void)state;
+  world w = begin();
+  lcl_tensor *p = lcl_param(w.g, "p", LCL_SHAPE(1, 1),
+                            (lcl_init) { .kind = LCL_INIT_CONSTANT, .value = 0.01f });
+  w.fetch[0] = lcl_sum(w.x, LCL_AXIS(0), false);
+  lcl_tensor *s = lcl_mul(p, lcl_scale(w.fetch[0], 2));
+  w.fetch[1] = lcl_tanh(s);
+  w.fetch[2] = lcl_sum(lcl_exp(s), LCL_AXIS(1), false);
+  w.n = 3;
+  expect(&w, 0);
+}
+
+/* The relu of no rows is the GEMM's, whose own values are nowhere. */
+static void nothing(void **state) {
+  (void)state;
+  world w = begin();
+  lcl_tensor *b = lcl_param(w.g, "b", LCL_SHAPE(C, C), (lcl_init) { .kind = LCL_INIT_HE_NORMAL });
+  lcl_tensor *y = lcl_relu(lcl_matmul(lcl_slice_axis(w.x, 0, 0, 0), b, false, false));
+  w.fetch[0] = lcl_sum(y, LCL_AXIS(0), false);
+  w.n = 1;
+  expect(&w, 0);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(batch_norm), cmocka_unit_test(two_readers),
-                                      cmocka_unit_test(two_for_one),
-                                      cmocka_unit_test(follows_from_results) };
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(batch_norm),       cmocka_unit_test(two_readers),
+    cmocka_unit_test(two_for_one),      cmocka_unit_test(follows_from_results),
+
+    cmocka_unit_test(fewer_dimensions), cmocka_unit_test(nothing)
+  };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
