@@ -94,9 +94,10 @@ static void two_readers(void **state) {
   (void)state;
   for (int at_home = 0; at_home < 2; at_home++) {
     world w = begin();
-    lcl_tensor *e = lcl_exp(w.x), *s = lcl_shift(e, 1), *u = lcl_scale(s, 3);
-    w.fetch[0] = lcl_sum(lcl_square(u), LCL_AXIS(0), false);
-    w.fetch[1] = lcl_sum(lcl_mul(lcl_exp(lcl_neg(u)), w.fetch[0]), LCL_AXIS(1), false);
+    lcl_tensor *e = lcl_exp(w.x), *s = lcl_sub(e, lcl_mean(e, LCL_AXIS(0), true)),
+               *u = lcl_scale(s, 3);
+    w.fetch[0] = lcl_sum(lcl_square(u), LCL_AXIS(1), true);
+    w.fetch[1] = lcl_sum(lcl_mul(lcl_exp(lcl_neg(u)), w.fetch[0]), LCL_ALL_AXES, false);
     w.fetch[2] = e;
     w.fetch[3] = lcl_tanh(s);
     w.n = at_home ? 4 : 3;
