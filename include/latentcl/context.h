@@ -75,7 +75,8 @@ LCL_API lcl_status lcl_context_create(const lcl_context_desc *desc, lcl_context 
  * @param ctx  the context; NULL is allowed */
 LCL_API void lcl_context_destroy(lcl_context *ctx);
 
-/** Waits until everything that this context was asked to do is done.
+/** Waits until everything that this context was asked to do is done, and what was enqueued on queue
+ * 0.
  *
  * @param ctx  the context
  * @return #LCL_ERR_OPENCL when a queue reports an error */

@@ -235,7 +235,7 @@ static bool visit(lcl_grouping *gr, int group) {
   gp->done = true;
   for (int i = 0; i < gp->n; i++)
     for (int j = 0; j < gp->nodes[i]->n_in; j++) {
-      const int node = gp->nodes[i]->in[j]->node->id;
+      const int node = lcl__view_source(gp->nodes[i]->in[j])->node->id;
       if (!lcl__group_has(gr, group, node) && !visit(gr, gr->group_of[node])) return false;
     }
   gr->order[gr->n_order++] = group;
