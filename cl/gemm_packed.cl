@@ -415,18 +415,21 @@ static int column_at(int j, const gemm_c lc, const patches g) {
 #endif
 }
 
+/* Whether the 2*VEC columns of B from j0 on are there and lie side by side. */
+static int side_by_side(int j0, const gemm_sizes s, const gemm_b lb) {
+  return SOURCE == 0 && lb.cs == 1 && j0 + NR <= s.n;
+}
+
 /* Asks early for a share of the next 2*VEC columns of B, which pack will read from far away. */
 static void prefetch_columns(global const stored *restrict b, int kc, int k0, int j0, int turn,
                              int turns, const gemm_sizes s, const gemm_b lb) {
-#if SOURCE == 0
-  if (lb.cs != 1 || j0 + NR > s.n) return;
+  if (!side_by_side(j0, s, lb)) return;
   const int share = (kc + turns - 1) / turns, from = turn * share, end = min(kc, from + share);
   for (int k = from; k < end; k++) {
     global const stored *row = b + (size_t)(k0 + k) * lb.rs + j0;
     PREFETCH(row);
     PREFETCH(row + VEC);
   }
-#endif
 }
 
 /* Where VEC columns from j on go in a row of C, and whether they lie side by side there. */
@@ -537,8 +540,8 @@ kernel ONE_ITEM void gemm_packed(global const float *restrict ap, global const s
     const turn k = { k0 == k_begin, k0 + kc >= k_end };
     for (int j0 = j_begin; j0 < j_end; j0 += NR) {
       place to[2];
-      const int in_passing = SOURCE == 0 && !AS_IS && lb.cs == 1 && j0 + NR <= s.n &&
-                             s.m - p_begin * MR > ROWS_MEDIUM;
+      const int in_passing =
+          !AS_IS && side_by_side(j0, s, lb) && s.m - p_begin * MR > ROWS_MEDIUM;
       for (int side = 0; side < 2; side++) {
         const int j = j0 + side * VEC;
         if (!in_passing) pack_columns(b, bp + side * VEC, kc, k0, j, s, lb, g);

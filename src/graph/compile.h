@@ -50,6 +50,7 @@ typedef struct lcl_grouping {
 lcl_status lcl__grouping_make(lcl_graph *g, const lcl_caps *caps, lcl_tensor *const *roots,
                               int n_roots, bool updates, bool fusion, lcl_grouping *out);
 void lcl__grouping_free(lcl_grouping *gr);
+/* Puts the node into a group, whose it is then. */
 bool lcl__group_push(lcl_grouping *gr, int group, lcl_node *node);
 /* Puts the nodes of group `from` into group `into`. */
 bool lcl__group_take(lcl_grouping *gr, int into, int from);

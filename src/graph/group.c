@@ -40,25 +40,24 @@ bool lcl__group_has(const lcl_grouping *gr, int group, int node) {
   return false;
 }
 
-/* Whether anything but the nodes of the group reads node `from`, as node id, itself or a view of
- * it, from memory. */
-static bool read_outside(const lcl_grouping *gr, int from, int id, int group) {
+/* Whether a group that does not compute node `from` reads it, as node id, itself or a view of it.
+ */
+static bool read_outside(const lcl_grouping *gr, int from, int id) {
   if (gr->kept[id]) return true;
   for (int i = 0; i < gr->n_users[id]; i++) {
     const int user = gr->users[id][i], in = gr->group_of[user];
     const bool view = gr->groups[in].kind == LCL_GROUP_VIEW;
-    if (in != group && (view ? read_outside(gr, from, user, group) : !lcl__group_has(gr, in, from)))
-      return true;
+    if (view ? read_outside(gr, from, user) : !lcl__group_has(gr, in, from)) return true;
     for (size_t k = 0; k < gr->again.n; k++) {
       const lcl_again *a = &gr->again.data[k];
-      if (a->node == user && a->group != group && !lcl__group_has(gr, a->group, from)) return true;
+      if (a->node == user && !lcl__group_has(gr, a->group, from)) return true;
     }
   }
   return false;
 }
 
 bool lcl__group_exports(const lcl_grouping *gr, const lcl_node *node) {
-  return read_outside(gr, node->id, node->id, gr->group_of[node->id]);
+  return read_outside(gr, node->id, node->id);
 }
 
 bool lcl__group_push(lcl_grouping *gr, int group, lcl_node *node) {

@@ -15,7 +15,6 @@ typedef struct reader {
 
 typedef struct recomputer {
   lcl_grouping *gr;
-  lcl_graph *g;
   reader readers[MOST_READERS];
   int n;
 } recomputer;
@@ -38,16 +37,13 @@ static bool add_reader(recomputer *r, int group) {
 
 static bool find_readers(recomputer *r, const lcl_node *node) {
   const lcl_grouping *gr = r->gr;
-  const int home = gr->group_of[node->id];
   r->n = 0;
   for (int i = 0; i < gr->n_users[node->id]; i++) {
-    const lcl_node *user = r->g->nodes.data[gr->users[node->id][i]];
-    const int group = gr->group_of[user->id];
+    const int user = gr->users[node->id][i], group = gr->group_of[user];
     if (!lcl__group_has(gr, group, node->id) && !add_reader(r, group)) return false;
     for (size_t k = 0; k < gr->again.n; k++) {
       const lcl_again *a = &gr->again.data[k];
-      if (a->node == user->id && a->group != home && !lcl__group_has(gr, a->group, node->id) &&
-          !add_reader(r, a->group))
+      if (a->node == user && !lcl__group_has(gr, a->group, node->id) && !add_reader(r, a->group))
         return false;
     }
   }
@@ -95,27 +91,25 @@ static bool computes(lcl_grouping *gr, int group, lcl_node *node) {
 }
 
 /* A node that nothing in its group reads, and nothing from memory, becomes that of another group
- * that computes it. */
+ * that computes it, if there is one. */
 static void move(lcl_grouping *gr, const lcl_node *node) {
   lcl_group *gp = &gr->groups[gr->group_of[node->id]];
+  size_t to = 0;
   int n = 0;
-  if (lcl__group_exports(gr, node)) return;
+  while (to < gr->again.n && gr->again.data[to].node != node->id) to++;
+  if (to == gr->again.n || lcl__group_exports(gr, node)) return;
   for (int i = 0; i < gp->n; i++)
     for (int k = 0; k < gp->nodes[i]->n_in; k++)
       if (lcl__view_source(gp->nodes[i]->in[k])->node == node) return;
   for (int i = 0; i < gp->n; i++)
     if (gp->nodes[i] != node) gp->nodes[n++] = gp->nodes[i];
   gp->n = n;
-  for (size_t i = 0; i < gr->again.n; i++)
-    if (gr->again.data[i].node == node->id) {
-      gr->group_of[node->id] = gr->again.data[i].group;
-      gr->again.data[i] = gr->again.data[--gr->again.n];
-      return;
-    }
+  gr->group_of[node->id] = gr->again.data[to].group;
+  gr->again.data[to] = gr->again.data[--gr->again.n];
 }
 
 bool lcl__group_recompute(lcl_grouping *gr, lcl_graph *g) {
-  recomputer r = { .gr = gr, .g = g };
+  recomputer r = { .gr = gr };
   /* From the end: what reads a node has found its place. */
   for (int id = gr->n_nodes - 1; id >= 0; id--) {
     lcl_node *node = g->nodes.data[id];
@@ -127,11 +121,7 @@ bool lcl__group_recompute(lcl_grouping *gr, lcl_graph *g) {
     for (int i = 0; again && i < r.n; i++)
       for (int k = 0; k < r.readers[i].n; k++)
         if (!computes(gr, r.readers[i].group, r.readers[i].chain[k])) return false;
-    for (size_t i = 0; i < gr->again.n; i++)
-      if (gr->again.data[i].node == id) {
-        move(gr, node);
-        break;
-      }
+    move(gr, node);
   }
   return true;
 }

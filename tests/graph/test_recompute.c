@@ -159,7 +159,6 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(batch_norm),       cmocka_unit_test(two_readers),
     cmocka_unit_test(two_for_one),      cmocka_unit_test(follows_from_results),
-
     cmocka_unit_test(fewer_dimensions), cmocka_unit_test(nothing)
   };
   return cmocka_run_group_tests(tests, setup, teardown);
