@@ -65,7 +65,8 @@ typedef struct patches {
 } patches;
 
 /* Element (i,j) of C: base + z*batch + part*split + i*ldc + j; pixel j = (n,q,r) is at
- * n*yn + q*yrow + r*ycol instead of j. bias_kind: 1 a number a column, 2 a number a row (z*m + i).
+ * n*yn + q*yrow + r*ycol instead of j. bias_kind: 1 a number a column, 2 a number a row (z*m + i),
+ * 3 (gemm_packed, gemm_reduce) a number an element, laid out like C.
  * act: lcl_act. */
 typedef struct gemm_c {
   arg_int base, batch, split, ldc;

@@ -19,15 +19,18 @@
 #define LCL_MAD(a, b, c) mad(a, b, c)
 #endif
 
-/* Asks for the line of memory at p. Only where the compiler's target is the CPU itself: by way of
+/* Asks for the line of memory at p, to read it or to write it. A line that is written first has to
+ * come from where it was, too. Only where the compiler's target is the CPU itself: by way of
  * SPIR-V there may be no translation (Mesa 22 ends the process). */
 #if defined(__has_builtin) && (defined(__x86_64__) || defined(__aarch64__))
 #if __has_builtin(__builtin_prefetch)
-#define PREFETCH(p) __builtin_prefetch((const void *)(size_t)(p))
+#define PREFETCH(p)          __builtin_prefetch((const void *)(size_t)(p))
+#define PREFETCH_TO_WRITE(p) __builtin_prefetch((const void *)(size_t)(p), 1)
 #endif
 #endif
 #ifndef PREFETCH
 #define PREFETCH(p)
+#define PREFETCH_TO_WRITE(p)
 #endif
 
 /* Long sums. Up to LCL_SUM_BLOCK terms are added up plainly; each such block then joins the sum

@@ -12,7 +12,8 @@
  *             addresses of a tile's pixels then serve all taps
  *   multiply  tiles of pixels of the same phase (y%fh, x%fw), which see the same taps; their sums
  *             go to local memory too, pixel by pixel
- *   store     the work-item's rows as a whole, once they are complete
+ *   store     the work-item's rows as a whole, once they are complete, to lines of memory that were
+ *             asked for before
  *
  * Buffers (f32; args.h has the fields):
  *   ap      the filters as gemm_pack leaves them in panels of VEC rows, [panel][k][VEC]
@@ -225,13 +226,18 @@ kernel ONE_ITEM void conv_nhwc(global const float *restrict ap, global const flo
     global const float *a0 = ap + (size_t)i0 * (g.ta * g.tb * s.channels);
     float b[NR] __attribute__((aligned(128)));
     for (int i = 0; i < NR; i++) b[i] = lc.bias_kind && i0 + i < s.m ? bias[i0 + i] : 0.0f;
+    global float *to = y + (size_t)first * lc.yn + (size_t)i0 * lc.ldc + q0 * s.fh * g.gr;
+    const int rows = min(NR, s.m - i0), count = lines * g.gr;
+    for (int p = 0; p < images; p++)
+      for (int i = 0; i < rows; i++)
+        for (int l = 0; l < count; l += 16)
+          PREFETCH_TO_WRITE(to + (size_t)p * lc.yn + (size_t)i * lc.ldc + l);
     for (int number = 0; number < s.fh * s.fw; number++)
       multiply_phase(window, sums, a0, i0 + VEC < s.m, b, number / s.fw, number % s.fw, images,
                      lines, s, g);
     for (int p = 0; p < images; p++)
-      copy_out(sums + p * lines * g.gr * NR,
-               y + (size_t)(first + p) * lc.yn + (size_t)i0 * lc.ldc + q0 * s.fh * g.gr,
-               lines * g.gr, min(NR, s.m - i0), lc.ldc, lc.act, lc.slope);
+      copy_out(sums + p * count * NR, to + (size_t)p * lc.yn, count, rows, lc.ldc, lc.act,
+               lc.slope);
   }
 }
 
@@ -244,8 +250,8 @@ kernel ONE_ITEM void conv_nhwc(global const float *restrict ap, global const flo
                    local const int *restrict look, int n, int al, local float *restrict sums,      \
                    int pitch) {                                                                    \
     floatv c[N], d[N];                                                                             \
-    for (int r = 0; r < N; r++)                                                                    \
-      c[r] = LLOAD(sums + r * pitch), d[r] = LLOAD(sums + r * pitch + VEC);                        \
+    _Pragma("unroll") for (int r = 0; r < N; r++)                                                  \
+        c[r] = LLOAD(sums + r * pitch), d[r] = LLOAD(sums + r * pitch + VEC);                      \
     for (int k = 0; k < n; k++) {                                                                  \
       const floatv b0 = LLOAD(b + look[k]), b1 = LLOAD(b + look[k] + VEC);                         \
       _Pragma("unroll") for (int r = 0; r < N; r++) {                                              \
@@ -254,12 +260,18 @@ kernel ONE_ITEM void conv_nhwc(global const float *restrict ap, global const flo
         d[r] = fma(v, b1, d[r]);                                                                   \
       }                                                                                            \
     }                                                                                              \
-    for (int r = 0; r < N; r++)                                                                    \
-      LSTORE(c[r], sums + r * pitch), LSTORE(d[r], sums + r * pitch + VEC);                        \
+    _Pragma("unroll") for (int r = 0; r < N; r++)                                                  \
+        LSTORE(c[r], sums + r * pitch), LSTORE(d[r], sums + r * pitch + VEC);                      \
   }
 GRAD_TILE(grad_large, MR)
 GRAD_TILE(grad_medium, ROWS_MEDIUM)
 GRAD_TILE(grad_small, ROWS_SMALL)
+
+/* Asks early for a share of `count` floats. */
+static void prefetch_share(global const float *x, int count, int turn, int turns) {
+  const int share = (count + turns - 1) / turns, end = min(count, (turn + 1) * share);
+  for (int i = turn * share; i < end; i += 16) PREFETCH(x + i);
+}
 
 /* Load: `images` images of x into their windows, and what lies in gy over them. */
 static void load_images(global const float *restrict x, global const float *restrict gy,
@@ -314,7 +326,11 @@ kernel ONE_ITEM void conv_nhwc_filter_grad(global const float *restrict x,
     const int images = min(p.pics, end - first);
     load_images(x + (size_t)first * s.channels * s.h * s.w,
                 gy + (size_t)first * s.filters * plane, window, grads, images, s, p);
+    const int next = first + p.pics, more = max(0, min(p.pics, end - next));
     for (int tap = 0; tap < taps; tap++) {
+      prefetch_share(x + (size_t)next * s.channels * s.h * s.w, more * s.channels * s.h * s.w, tap,
+                     taps);
+      prefetch_share(gy + (size_t)next * s.filters * plane, more * s.filters * plane, tap, taps);
       const int a = tap / s.kw, at = (a * s.dh * p.ww + (tap - a * s.kw) * s.dw) * p.cl;
       multiply_tap(window + at, grads, look, images * plane, sums + tap * p.cl, pitch, s.filters,
                    p);

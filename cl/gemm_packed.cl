@@ -16,7 +16,7 @@
  *         Patches are of x (N,C,H,W), or, with cl > 0, of the channels-last copy (N,H,W,cl) that
  *         channels_last makes of it, cl being the channels rounded up to VEC.
  *   c     C: gemm_c
- *   bias  a number a column or a row
+ *   bias  a number a column, a row or an element
  *
  * gemm_packed walks k in blocks of at most KC. For each block and each 2*VEC columns of B:
  *   pack      copies them into bp[k][2*VEC], or the first panel's multiplication does
@@ -66,6 +66,11 @@ static void pack_by_inner(global const stored *restrict src, global float *restr
 static void pack_run(global const stored *restrict from, global float *restrict dst, int rows,
                      int k, int run, const gemm_a a, const pack_sizes s) {
   int t = k % s.perm_t, c = k / s.perm_t, x = 0;
+  int t_ahead = (k + VEC) % s.perm_t, c_ahead = (k + VEC) / s.perm_t;
+#define NEXT_ROW                                                                                   \
+  PREFETCH_TO_WRITE(dst + (size_t)(t_ahead * s.perm_c + c_ahead) * VEC);                           \
+  if (++t == s.perm_t) t = 0, c++;                                                                 \
+  if (++t_ahead == s.perm_t) t_ahead = 0, c_ahead++;
   if (a.s1 == 1) {
     for (; x + VEC <= run; x += VEC) {
 #define LOAD_ROW(r)                                                                                \
@@ -75,7 +80,7 @@ static void pack_run(global const stored *restrict from, global float *restrict 
       TRANSPOSE(v, w);
 #define STORE_ROW(r)                                                                               \
   GSTORE(v##r, dst + (size_t)(t * s.perm_c + c) * VEC);                                            \
-  if (++t == s.perm_t) t = 0, c++;
+  NEXT_ROW
       ROWS_ALL(STORE_ROW)
 #undef STORE_ROW
 #undef LOAD_ROW
@@ -86,14 +91,15 @@ static void pack_run(global const stored *restrict from, global float *restrict 
       global const stored *column = from + x * a.s1;
       for (int r = 0; r < s.mr; r += 2)
         vstore2((float2)(STORED(column, r), STORED(column, r + 1)), 0, to + r);
-      if (++t == s.perm_t) t = 0, c++;
+      NEXT_ROW
     }
   }
   for (; x < run; x++) {
     global float *to = dst + (size_t)(t * s.perm_c + c) * VEC;
     for (int r = 0; r < s.mr; r++) to[r] = r < rows ? STORED(from, r * a.rs + x * a.s1) : 0.0f;
-    if (++t == s.perm_t) t = 0, c++;
+    NEXT_ROW
   }
+#undef NEXT_ROW
 }
 
 /* Groups: 0 panels of mr rows, 1 `chunk` values of k (with by_inner `chunk` values of l1 for every
@@ -140,7 +146,9 @@ kernel ONE_ITEM void channels_last(global const stored *restrict x, global float
   if (c + r < channels) v##r = STORED_VECTOR(x + r * pixels + p);
       ROWS_ALL(LOAD_ROW)
       TRANSPOSE(v, w);
-#define STORE_ROW(r) GSTORE(v##r, y + (p + r) * cl);
+#define STORE_ROW(r)                                                                               \
+  PREFETCH_TO_WRITE(y + (p + VEC + r) * cl);                                                       \
+  GSTORE(v##r, y + (p + r) * cl);
       ROWS_ALL(STORE_ROW)
 #undef STORE_ROW
 #undef LOAD_ROW
@@ -345,6 +353,7 @@ static void tile_packing(global const float *restrict ap, global const stored *r
   _Pragma("unroll") for (int r = 0; r < MR; r++) c[r] = d[r] = (floatv)(0.0f);
   for (size_t k = 0; k < (size_t)kc; k++) {
     const floatv b0 = STORED_VECTOR(b + k * rs), b1 = STORED_VECTOR(b + k * rs + VEC);
+    PREFETCH(ap + (k + 8) * VEC);
     LSTORE(b0, bp + k * NR);
     LSTORE(b1, bp + k * NR + VEC);
     _Pragma("unroll") for (int r = 0; r < MR; r++) {
@@ -459,14 +468,16 @@ typedef struct turn {
   int first, last;
 } turn;
 
-/* Store: VEC columns of the tile's `rows` rows at c. bias: of row 0, or of column 0. */
+/* Store: VEC columns of the tile's `rows` rows at c. bias: of row 0, of column 0, or of both. */
 static void store_vectors(const float *restrict tile, global result *restrict c,
                           global const float *restrict bias, int rows, const turn k,
                           const gemm_c lc) {
   const floatv bj = k.last && lc.bias_kind == 1 ? GLOAD(bias) : (floatv)(0.0f);
+  const int every = k.first && lc.bias_kind == 3;
   for (int r = 0; r < rows; r++, c += lc.ldc) {
     floatv v = PLOAD(tile + r * NR);
     ADD_TO_C(if (!k.first) v += GLOAD(c));
+    if (every) v += GLOAD(bias + r * lc.ldc);
     if (k.last) {
       v += lc.bias_kind == 2 ? (floatv)(bias[r]) : bj;
       if (lc.act) v = activate(v, lc.act, lc.slope);
@@ -482,12 +493,19 @@ static void store_column(const float *restrict tile, global result *restrict c,
   for (int r = 0; r < rows; r++, c += lc.ldc) {
     float v = tile[r * NR];
     ADD_TO_C(if (!k.first) v += *c);
+    if (k.first && lc.bias_kind == 3) v += bias[r * lc.ldc];
     if (k.last) {
-      if (lc.bias_kind) v += lc.bias_kind == 2 ? bias[r] : *bias;
+      if (lc.bias_kind == 1) v += *bias;
+      if (lc.bias_kind == 2) v += bias[r];
       if (lc.act) v = activate((floatv)(v), lc.act, lc.slope).s0;
     }
     STORE(v, c, 0);
   }
+}
+
+/* Of the bias of column j, which goes to `at` in a row of C. */
+static int bias_at(int j, int at, const gemm_c lc) {
+  return lc.bias_kind == 1 ? j : lc.bias_kind == 3 ? at : 0;
 }
 
 /* Store: the tile's rows from row i on, columns from j0 on. */
@@ -497,16 +515,18 @@ static void store_tile(const float *restrict tile, global result *restrict c,
                        const patches g) {
   c += (size_t)i * lc.ldc;
   if (lc.bias_kind == 2) bias += z * s.m + i;
+  if (lc.bias_kind == 3) bias += lc.base + (size_t)z * lc.batch + (size_t)i * lc.ldc;
   for (int side = 0; side < 2; side++) {
     const int j = j0 + side * VEC, cols = min(VEC, s.n - j);
-    const int step = lc.bias_kind == 1; /* of the bias, from column to column */
     if (to[side].whole) {
-      store_vectors(tile + side * VEC, c + to[side].at, bias + step * j, rows, k, lc);
+      store_vectors(tile + side * VEC, c + to[side].at, bias + bias_at(j, to[side].at, lc), rows,
+                    k, lc);
       continue;
     }
-    for (int l = 0; l < cols; l++)
-      store_column(tile + side * VEC + l, c + column_at(j + l, lc, g),
-                   bias + step * (j + l), rows, k, lc);
+    for (int l = 0; l < cols; l++) {
+      const int at = column_at(j + l, lc, g);
+      store_column(tile + side * VEC + l, c + at, bias + bias_at(j + l, at, lc), rows, k, lc);
+    }
   }
 }
 

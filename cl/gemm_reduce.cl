@@ -3,9 +3,10 @@
  *   c[z,i,j] = act( sum_s part[s][z][i][col(j)] + bias )            z < batch, i < m, j < n
  *
  * part is dense, rows of `pitch`; c is as gemm_c says, with pixels of a grid gq x gr for columns
- * where gq > 0. A work-item does `chunk` consecutive runs of RUN elements.
- * With CHANNELS_LAST it is the filter gradient from channels-last images, without bias
- * and act: columns j = (ch,t) of taps*channels are at (t,ch) in part, t*cl + ch, and a work-item
+ * where gq > 0; a bias for every element only with RUN 1. A work-item does `chunk` consecutive runs
+ * of RUN elements.
+ * With CHANNELS_LAST it is the filter gradient from channels-last images, without act and another
+ * bias: columns j = (ch,t) of taps*channels are at (t,ch) in part, t*cl + ch, and a work-item
  * does `chunk` runs of 8 channels.
  *
  * Tunables:
@@ -38,13 +39,17 @@ kernel void gemm_reduce(global const float *restrict part, global result *restri
             end = min(batch * m * runs, begin + chunk);
   for (int e = begin; e < end; e++) {
     const int row = e / runs, ch = (e - row * runs) * 8, count = min(8, channels - ch);
-    global result *to = c + (size_t)row * n + ch * taps;
+    const size_t first = (size_t)row * n + ch * taps;
+    global result *to = c + first;
     for (int t = 0; t < taps; t++) {
       global const float *p = part + (size_t)row * pitch + t * cl + ch;
       float s[8];
       LCL_SUM_OF_PARTS(float8, LOAD8, p, part_size, splits)
       vstore8(sum, 0, s);
-      for (int l = 0; l < count; l++) STORE(s[l], to, l * taps + t);
+      for (int l = 0; l < count; l++) {
+        const int at = l * taps + t;
+        STORE(s[l] + (lc.bias_kind ? bias[first + at] : 0.0f), to, at);
+      }
     }
   }
 #else
@@ -63,8 +68,10 @@ kernel void gemm_reduce(global const float *restrict part, global result *restri
     store_columns(line, &x, activate(sum, lc.act, lc.slope));
 #else
     LCL_SUM_OF_PARTS(float, *, p, part_size, splits)
-    if (lc.bias_kind) sum += lc.bias_kind == 2 ? bias[row] : bias[j];
-    STORE(lcl_activate(sum, lc.act, lc.slope), line, gq ? gemm_column(j, lc, gq, gr) : j);
+    const int at = gq ? gemm_column(j, lc, gq, gr) : j;
+    if (lc.bias_kind)
+      sum += lc.bias_kind == 3 ? bias[line - c + at] : lc.bias_kind == 2 ? bias[row] : bias[j];
+    STORE(lcl_activate(sum, lc.act, lc.slope), line, at);
 #endif
     j += RUN;
     if (j == n) j = 0, row++;

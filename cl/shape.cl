@@ -7,6 +7,8 @@
  * copy_transposed: the same where ss_4 = 1 and ds_5 = 1: through a tile in local memory, so that
  *   neighbouring work-items read and write neighbouring elements. Local size (TILE, TILE_ROWS, 1);
  *   dimensions 0 and 1 of the launch: tiles of i_5 and of i_4, dimension 2: the others.
+ * join: y (rows, ends.s7) = rows of up to eight inputs side by side, of columns up to ends.s0, from
+ *   there to ends.s1, and so on; each begins at its number of `from`. A work-item an element of n.
  * gather: y[r] = x[rows[r]]. Dimension 1: rows of y; dimension 0 shares out a row. x (n_x, width),
  *   rows (n_rows), rows outside 0..n_x-1 read as zero.
  * scatter_add: y[r] = sum of v[i] over i with rows[i] == r, in order of i (no atomics). The same
@@ -49,6 +51,27 @@ kernel void copy_strided(global const TYPE *src, global TYPE *dst, int from, int
     else
       for (int j = first; j < last; j += LANE_STEP) d[j * ds.s5] = s[j * ss.s5];
   }
+}
+
+#define JOIN(x, k, begin)                                                                          \
+  if (j < ends.s##k) {                                                                             \
+    y[i] = x[from.s##k + row * (ends.s##k - (begin)) + j - (begin)];                               \
+    return;                                                                                        \
+  }
+kernel void join(global const TYPE *a, global const TYPE *b, global const TYPE *c,
+                 global const TYPE *d, global const TYPE *e, global const TYPE *f,
+                 global const TYPE *g, global const TYPE *h, global TYPE *y, int8 ends, int8 from,
+                 int n) {
+  const int i = get_global_id(0), row = i / ends.s7, j = i - row * ends.s7;
+  if (i >= n) return;
+  JOIN(a, 0, 0)
+  JOIN(b, 1, ends.s0)
+  JOIN(c, 2, ends.s1)
+  JOIN(d, 3, ends.s2)
+  JOIN(e, 4, ends.s3)
+  JOIN(f, 5, ends.s4)
+  JOIN(g, 6, ends.s5)
+  JOIN(h, 7, ends.s6)
 }
 
 #define TILE      32

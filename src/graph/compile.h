@@ -104,6 +104,13 @@ typedef struct lcl_sum {
 } lcl_sum;
 enum { LCL_SUMS = 8 }; /* that wait at most */
 
+/* A launch that could add something to its result: see lcl__may_add(). */
+typedef struct lcl_adder {
+  size_t launch, field;
+  int slot; /* of its result; -1: it adds something */
+  int c, addend, kind, value;
+} lcl_adder;
+
 struct lcl_lower {
   lcl_context *ctx;
   lcl_graph *graph;
@@ -130,6 +137,10 @@ struct lcl_lower {
   } outputs;
   lcl_sum sums[LCL_SUMS]; /* that wait to be emitted */
   int n_sums;
+  struct {
+    lcl_adder *data;
+    size_t n, cap;
+  } adders;
   const lcl_node *current;          /* for labels and messages */
   lcl_str notes;                    /* lines of choices that ops made */
   size_t scratch;                   /* bytes of lcl__scratch() */
@@ -151,6 +162,8 @@ lcl_status lcl__lower_all(lcl_lower *lw, lcl_tensor *const *fetch, int n_fetch,
 
 /* sums.c: emits the sums that wait; emits them if a launch with these arguments touches one. */
 lcl_status lcl__sums_emit(lcl_lower *lw);
+/* Whether a launch from `first` on writes to the slot, or a sum that waits will. */
+bool lcl__written_since(const lcl_lower *lw, size_t first, int slot);
 lcl_status lcl__sums_needed(lcl_lower *lw, const lcl_arg *args, int n);
 
 /* plan.c: gives TEMP slots their offsets; returns the arena's size and the sum of all. */

@@ -212,6 +212,11 @@ lcl_arg lcl__out(lcl_lower *lw, lcl_tensor *t);
 /* Device memory that lives from its first to its last use in the emitted launches. */
 int lcl__scratch(lcl_lower *lw, size_t bytes);
 lcl_arg lcl__scratch_arg(lcl_lower *lw, int scratch, int access);
+/* Emits a kernel that fills scratch of `bytes`, its argument `result`, from what it reads; or finds
+ * that an earlier launch has done just that and nothing was written to since. Returns the scratch.
+ */
+lcl_status lcl__emit_once(lcl_lower *lw, const lcl_launch *launch, int result, size_t bytes,
+                          int *scratch);
 /* The storage of a variable, for updates. */
 lcl_arg lcl__var_arg(lcl_lower *lw, lcl_tensor *var, int access);
 /* The graph's random state variable: uint4 {seed_lo, seed_hi, step_lo, step_hi}. */
@@ -232,6 +237,9 @@ lcl_status lcl__lower_view(lcl_lower *lw, lcl_tensor *t, lcl_view *view);
 /* Emits: out[to.offset + sum i_k*to.stride_k] = x[i] for every index i of x. */
 lcl_status lcl__lower_copy(lcl_lower *lw, const char *what, lcl_tensor *x, lcl_tensor *out,
                            const lcl_view *to);
+/* The node's inputs side by side along the axis, by one launch where they are dense, few and small.
+ */
+lcl_status lcl__lower_join(lcl_lower *lw, lcl_node *node, int axis, bool *joined);
 /* Whether something outside its group reads the node's value. */
 bool lcl__lower_exports(const lcl_lower *lw, const lcl_node *node);
 
@@ -253,6 +261,12 @@ lcl_status lcl__sum_parts_by(lcl_lower *lw, const lcl_sum_kernel *kernel, lcl_ar
                              int64_t results, int64_t splits, float factor);
 /* Whether the sum of two tensors, each a sum that waits and is read by nothing else, waits now. */
 bool lcl__sums_add(lcl_lower *lw, lcl_node *add);
+/* The launch emitted last could add a number to each element of its result, argument c, which it
+ * alone writes: argument `addend` would have them, laid out alike, and the arg_int at `field` of
+ * argument `kind` be `value`. */
+void lcl__may_add(lcl_lower *lw, int c, int addend, int kind, size_t field, int value);
+/* Whether the launch that made one operand of a sum of two could be had to add the other. */
+bool lcl__launch_adds(lcl_lower *lw, lcl_node *add);
 lcl_status lcl__emit_copy(lcl_lower *lw, lcl_arg from, lcl_arg to, size_t bytes);
 lcl_status lcl__emit_fill(lcl_lower *lw, lcl_arg to, uint32_t pattern, size_t bytes);
 

@@ -259,6 +259,11 @@ static void in_tiles(lcl_lower *lw, const int64_t dims[6], int64_t rows, lcl_lau
   l->global[2] = (size_t)others;
 }
 
+/* Of an element of so many bytes, for shape.cl. */
+static const char *type_of(size_t size) {
+  return size == 4 ? "-DTYPE=float" : size == 2 ? "-DTYPE=ushort" : "-DTYPE=uchar";
+}
+
 /* Strided copy of elements: dims collapse to six with the longest contiguous run innermost. */
 static lcl_status emit_strided(lcl_lower *lw, const char *what, lcl_shape s, lcl_dtype dtype,
                                const lcl_view *from, lcl_arg dst, const lcl_view *to) {
@@ -294,10 +299,7 @@ static lcl_status emit_strided(lcl_lower *lw, const char *what, lcl_shape s, lcl
                      lcl__int8(ds, 6),
                      lcl__i32(per) };
   lcl_launch l = { .label = label,
-                   .source = { .file = "shape.cl",
-                               .options = size == 4   ? "-DTYPE=float"
-                                          : size == 2 ? "-DTYPE=ushort"
-                                                      : "-DTYPE=uchar" },
+                   .source = { .file = "shape.cl", .options = type_of(size) },
                    .kernel = "copy_strided",
                    .args = args,
                    .n_args = LCL_COUNT(args),
@@ -322,6 +324,44 @@ lcl_status lcl__lower_copy(lcl_lower *lw, const char *what, lcl_tensor *x, lcl_t
   lcl_view from;
   LCL_TRY(lcl__lower_view(lw, x, &from));
   return emit_strided(lw, what, x->shape, x->dtype, &from, lcl__out(lw, out), to);
+}
+
+enum { JOINED = 8, MOST_JOINED = 1 << 16 }; /* inputs, and elements: beyond, copies are faster */
+
+lcl_status lcl__lower_join(lcl_lower *lw, lcl_node *node, int axis, bool *joined) {
+  const lcl_shape s = node->out[0].shape;
+  const int64_t count = lcl_shape_count(s);
+  int64_t inner = 1, end = 0, ends[JOINED], from[JOINED];
+  lcl_arg args[JOINED + 4];
+  *joined = false;
+  if (node->n_in < 2 || node->n_in > JOINED || count < 1 || count > MOST_JOINED) return LCL_OK;
+  for (int i = axis + 1; i < s.rank; i++) inner *= s.dim[i];
+  for (int i = 0; i < JOINED; i++) {
+    lcl_tensor *x = node->in[LCL_MIN(i, node->n_in - 1)];
+    lcl_view v;
+    LCL_TRY(lcl__lower_view(lw, x, &v));
+    if (!lcl__is_dense(x->shape, &v)) return LCL_OK;
+    if (i < node->n_in) end += x->shape.dim[axis] * inner;
+    args[i] = lcl__slot_arg(lw, v.slot, LCL_READ);
+    from[i] = v.offset;
+    ends[i] = end;
+  }
+  args[JOINED] = lcl__out(lw, &node->out[0]);
+  args[JOINED + 1] = lcl__int8(ends, JOINED);
+  args[JOINED + 2] = lcl__int8(from, JOINED);
+  args[JOINED + 3] = lcl__i32(count);
+  char label[64];
+  snprintf(label, sizeof label, "concat of %d", node->n_in);
+  *joined = true;
+  const size_t size = lcl_dtype_size(node->out[0].dtype);
+  return lcl__emit(lw, &(lcl_launch) { .label = label,
+                                       .source = { .file = "shape.cl", .options = type_of(size) },
+                                       .kernel = "join",
+                                       .args = args,
+                                       .n_args = LCL_COUNT(args),
+                                       .dims = 1,
+                                       .global = { (size_t)count },
+                                       .bytes = 2.0 * (double)size * (double)count });
 }
 
 /* ---- arguments ---- */
@@ -439,6 +479,66 @@ lcl_status lcl__emit(lcl_lower *lw, const lcl_launch *launch) {
     if (*texts[i] && !(*texts[i] = lcl__arena_strdup(lw->arena, *texts[i])))
       return LCL_ERR_HOST_MEMORY;
   return LCL_PUSH(&lw->launches, l) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+}
+
+static bool same_arg(const lcl_arg *a, const lcl_arg *b) {
+  if (a->kind != b->kind) return false;
+  switch (a->kind) {
+  case LCL_ARG_I32: return a->u.i32 == b->u.i32;
+  case LCL_ARG_F32: return memcmp(&a->u.f32, &b->u.f32, sizeof a->u.f32) == 0;
+  case LCL_ARG_LOCAL: return a->u.local_bytes == b->u.local_bytes;
+  case LCL_ARG_BYTES:
+    return a->u.bytes.n == b->u.bytes.n &&
+           memcmp(a->u.bytes.data, b->u.bytes.data, a->u.bytes.n) == 0;
+  case LCL_ARG_MEMORY: return a->slot == b->slot && a->access == b->access;
+  case LCL_ARG_BAD: break;
+  }
+  return false;
+}
+
+static bool same_text(const char *a, const char *b) {
+  return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Whether both launch the same kernel over the same work, argument `but` aside. */
+static bool same_launch(const lcl_launch *a, const lcl_launch *b, int but) {
+  if (a->kind != LCL_LAUNCH_KERNEL || b->kind != a->kind || a->n_args != b->n_args ||
+      !same_text(a->kernel, b->kernel) || !same_text(a->source.file, b->source.file) ||
+      !same_text(a->source.text, b->source.text) ||
+      !same_text(a->source.options, b->source.options) ||
+      memcmp(a->global, b->global, sizeof a->global) != 0)
+    return false;
+  for (int i = 0; i < a->n_args; i++)
+    if (i != but && !same_arg(&a->args[i], &b->args[i])) return false;
+  return true;
+}
+
+/* Whether nothing that the launch reads was written to by launches from `first` on. */
+static bool reads_the_same(const lcl_lower *lw, const lcl_launch *l, size_t first, int result) {
+  for (int i = 0; i < l->n_args; i++)
+    if (i != result && l->args[i].kind == LCL_ARG_MEMORY &&
+        lcl__written_since(lw, first, l->args[i].slot))
+      return false;
+  return true;
+}
+
+lcl_status lcl__emit_once(lcl_lower *lw, const lcl_launch *launch, int result, size_t bytes,
+                          int *scratch) {
+  for (size_t r = lw->launches.n; r-- > 0;)
+    if (same_launch(&lw->launches.data[r], launch, result) &&
+        reads_the_same(lw, launch, r + 1, result)) {
+      *scratch = lw->launches.data[r].args[result].slot;
+      return LCL_OK;
+    }
+  *scratch = lcl__scratch(lw, bytes);
+  lcl_launch l = *launch;
+  lcl_arg args[8];
+  if (l.n_args > (int)LCL_COUNT(args))
+    return lcl__fail(LCL_ERR_UNSUPPORTED, "internal: %s has too many arguments", l.label);
+  memcpy(args, l.args, sizeof *args * (size_t)l.n_args);
+  args[result] = lcl__scratch_arg(lw, *scratch, LCL_WRITE);
+  l.args = args;
+  return lcl__emit(lw, &l);
 }
 
 lcl_status lcl__emit_copy(lcl_lower *lw, lcl_arg from, lcl_arg to, size_t bytes) {

@@ -155,6 +155,7 @@ static lcl_status build(lcl_graph *g, const lcl_compile_desc *desc,
     st = lcl__grouping_make(g, lw.caps, roots, (int)n_roots, !desc->no_updates, !desc->no_fusion,
                             &lw.groups);
   if (st == LCL_OK) st = lcl__lower_all(&lw, desc->fetch, desc->n_fetch, desc);
+  lcl__free(lw.adders.data);
   if (st == LCL_OK) st = lw.status;
   const bool whole = st == LCL_OK && !(again && *again);
   size_t arena_bytes = 0;

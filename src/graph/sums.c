@@ -1,5 +1,6 @@
 /* Sums of partial results that are left for later: of those that nothing reads yet, one launch
- * makes several, as all the gradients of a step whose GEMMs and reductions are split. */
+ * makes several, as all the gradients of a step whose GEMMs and reductions are split. And sums of
+ * two tensors of which a launch that makes one adds the other. */
 #include "device/divide.h"
 #include "graph/compile.h"
 
@@ -101,6 +102,54 @@ static bool waits(const lcl_lower *lw, int slot, int64_t results) {
   for (int i = 0; i < lw->n_sums; i++)
     if (lw->sums[i].y.slot == slot && lw->sums[i].results == results) return true;
   return false;
+}
+
+void lcl__may_add(lcl_lower *lw, int c, int addend, int kind, size_t field, int value) {
+  if (lw->launches.n == 0) return;
+  const size_t last = lw->launches.n - 1;
+  const lcl_adder a = { last, field, lw->launches.data[last].args[c].slot, c, addend, kind, value };
+  if (!LCL_PUSH(&lw->adders, a) && lw->status == LCL_OK) lw->status = LCL_ERR_HOST_MEMORY;
+}
+
+bool lcl__written_since(const lcl_lower *lw, size_t first, int slot) {
+  const lcl_arg whole = { .kind = LCL_ARG_MEMORY, .slot = slot };
+  for (size_t r = first; r < lw->launches.n; r++)
+    for (int i = 0; i < lw->launches.data[r].n_args; i++) {
+      const lcl_arg *a = &lw->launches.data[r].args[i];
+      if (a->kind == LCL_ARG_MEMORY && a->access & LCL_WRITE && overlap(lw, a, &whole)) return true;
+    }
+  for (int i = 0; i < lw->n_sums; i++)
+    if (overlap(lw, &lw->sums[i].y, &whole)) return true;
+  return false;
+}
+
+/* The launch that makes x, which only the sum reads, adds y to it. */
+static bool adds(lcl_lower *lw, lcl_node *add, lcl_tensor *x, lcl_tensor *y) {
+  const int slot = read_once(lw, x);
+  lcl_view v;
+  size_t i = 0;
+  while (i < lw->adders.n && lw->adders.data[i].slot != slot) i++;
+  if (slot < 0 || i == lw->adders.n || !lcl_shape_equal(x->shape, y->shape)) return false;
+  lcl_adder *a = &lw->adders.data[i];
+  if (lcl__lower_view(lw, y, &v) != LCL_OK || v.offset != 0 || !lcl__is_dense(y->shape, &v) ||
+      lcl__written_since(lw, a->launch, v.slot))
+    return false;
+  const lcl_arg out = lcl__out(lw, &add->out[0]);
+  if (out.kind != LCL_ARG_MEMORY || lcl__root_slot(lw, out.slot) == lcl__root_slot(lw, v.slot))
+    return false;
+  lcl_arg *args = (lcl_arg *)lw->launches.data[a->launch].args; /* the arena's */
+  args[a->c] = out;
+  args[a->addend] = lcl__slot_arg(lw, v.slot, LCL_READ);
+  const arg_int value = lcl__int(lw, a->value);
+  memcpy(args[a->kind].u.bytes.data + a->field, &value, sizeof value);
+  a->slot = -1;
+  return true;
+}
+
+bool lcl__launch_adds(lcl_lower *lw, lcl_node *add) {
+  for (size_t i = 0; i < lw->groups.again.n; i++)
+    if (lw->groups.again.data[i].node == add->id) return false;
+  return adds(lw, add, add->in[0], add->in[1]) || adds(lw, add, add->in[1], add->in[0]);
 }
 
 bool lcl__sums_add(lcl_lower *lw, lcl_node *add) {

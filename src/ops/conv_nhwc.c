@@ -95,8 +95,8 @@ static lcl_status lower_gemm(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_
                 fw = LCL_MAX(x->fw, 1);
   char options[64], label[128];
   snprintf(label, sizeof label, "%s direct-nhwc", g->label);
-  const int packed = lcl__scratch(lw, sizeof(float) * (size_t)(panels * g->k * p->vector));
-  LCL_TRY(lcl__gemm_pack_a(lw, g, p->vector, packed, p->vector, g->k, 1));
+  int packed;
+  LCL_TRY(lcl__gemm_pack_a(lw, g, p->vector, &packed, p->vector, g->k, 1));
   snprintf(options, sizeof options, "-DVEC=%d", p->vector);
   const lcl_arg ap = lcl__scratch_arg(lw, packed, LCL_READ);
   const lcl_gemm_target t = lcl__gemm_choose_target(lw, g, 1, 0);

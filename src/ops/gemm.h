@@ -24,7 +24,7 @@ typedef struct lcl_patches {
   int64_t fh, fw; /* 0 stands for 1 */
 } lcl_patches;
 
-enum { LCL_BIAS_NONE, LCL_BIAS_COLUMN, LCL_BIAS_ROW };
+enum { LCL_BIAS_NONE, LCL_BIAS_COLUMN, LCL_BIAS_ROW, LCL_BIAS_ELEMENT };
 
 typedef struct lcl_gemm {
   const char *label; /* "conv2d 32x3x32x32" */

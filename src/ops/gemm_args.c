@@ -45,13 +45,14 @@ lcl_status lcl__gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int
     snprintf(label, sizeof label, "%s sum of %d", g->label, splits);
   else
     snprintf(label, sizeof label, "%s epilogue", g->label);
+  enum { C = 1, BIAS = 2 };
   lcl__args_add(&l, lcl__scratch_arg(lw, part, LCL_READ));
   lcl__args_add(&l, g->c);
   lcl__args_add(&l, g->bias_kind ? g->bias : lcl__scratch_arg(lw, part, LCL_READ));
   LCL_ADD_INTS(&l, splits, g->batch, g->m, g->n, pitch, taps, cl, chunk, pixels ? x->gq : 0,
                pixels ? x->gr : 0);
   lcl__args_add(&l, lcl__gemm_c_arg(lw, g, &own));
-  return lcl__emit(
+  LCL_TRY(lcl__emit(
       lw, &(lcl_launch) { .label = label,
                           .source = { .file = "gemm_reduce.cl", .options = options },
                           .kernel = "gemm_reduce",
@@ -60,7 +61,14 @@ lcl_status lcl__gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int
                           .dims = 1,
                           .global = { lcl__round_up((size_t)lcl__ceil_div(pieces, chunk), group) },
                           .local = { group },
-                          .bytes = 4.0 * (double)(total * (splits + 1)) });
+                          .bytes = 4.0 * (double)(total * (splits + 1)) }));
+  if (caps->packed) lcl__gemm_may_add(lw, g, C, BIAS, l.n - 1);
+  return LCL_OK;
+}
+
+void lcl__gemm_may_add(lcl_lower *lw, const lcl_gemm *g, int c, int bias, int args) {
+  if (!g->bias_kind && !g->act && !g->half_c)
+    lcl__may_add(lw, c, bias, args, offsetof(gemm_c, bias_kind), LCL_BIAS_ELEMENT);
 }
 
 lcl_gemm_target lcl__gemm_choose_target(lcl_lower *lw, const lcl_gemm *g, int splits, int64_t cl) {

@@ -35,6 +35,9 @@ typedef struct lcl_gemm_target {
 lcl_gemm_target lcl__gemm_choose_target(lcl_lower *lw, const lcl_gemm *g, int splits, int64_t cl);
 /* Partial sums, also of a single part. */
 lcl_gemm_target lcl__gemm_part_target(lcl_lower *lw, const lcl_gemm *g, int splits, int64_t cl);
+/* Offers that the launch emitted last, of g, adds something to each element of C: its arguments c,
+ * bias and gemm_c. */
+void lcl__gemm_may_add(lcl_lower *lw, const lcl_gemm *g, int c, int bias, int args);
 /* C = the sum of `splits` dense parts (batch, m, pitch) in scratch `part`, with the epilogue; with
  * cl > 0 a filter gradient whose columns are still in channels-last order, cl channels a tap. */
 lcl_status lcl__gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int part,
@@ -71,8 +74,8 @@ lcl_status lcl__gemm_tiled_phases(lcl_lower *lw, const lcl_gemm *g, const lcl_ke
                                   lcl_arg phases, int64_t n);
 
 /* gemm_packed.c: A in panels of mr rows, each k-th column of a panel one vector, batches `batch`
- * and panels `pitch` vectors apart, as scratch `packed`. */
-lcl_status lcl__gemm_pack_a(lcl_lower *lw, const lcl_gemm *g, int vec, int packed, int64_t mr,
+ * and panels `pitch` vectors apart, in scratch that those share who want the same. */
+lcl_status lcl__gemm_pack_a(lcl_lower *lw, const lcl_gemm *g, int vec, int *packed, int64_t mr,
                             int64_t pitch, int64_t batch);
 /* gemm_packed.c: a copy of g's images as scratch, channels last, their number rounded up to vec;
  * made unless g->channels_last has it. */

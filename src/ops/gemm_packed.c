@@ -11,7 +11,7 @@ static void pack_options(const lcl_gemm *g, int vec, char options[64]) {
   snprintf(options, 64, OPTIONS "%s", 0, vec, 128, lcl__gemm_half_option(g));
 }
 
-lcl_status lcl__gemm_pack_a(lcl_lower *lw, const lcl_gemm *g, int vec, int packed, int64_t mr,
+lcl_status lcl__gemm_pack_a(lcl_lower *lw, const lcl_gemm *g, int vec, int *packed, int64_t mr,
                             int64_t pitch, int64_t batch) {
   const int64_t panels = lcl__ceil_div(g->m, mr);
   int64_t len = LCL_MAX(g->a_len, 1), s1 = g->a_s1, perm_t = 1, perm_c = g->k;
@@ -39,17 +39,18 @@ lcl_status lcl__gemm_pack_a(lcl_lower *lw, const lcl_gemm *g, int vec, int packe
   char options[64], label[128];
   pack_options(g, vec, options);
   snprintf(label, sizeof label, "%s pack", g->label);
-  return lcl__emit(
+  return lcl__emit_once(
       lw,
       &(lcl_launch) {
           .label = label,
           .source = { .file = "gemm_packed.cl", .options = options },
           .kernel = "gemm_pack",
-          LCL_ARGS(g->a, lcl__scratch_arg(lw, packed, LCL_WRITE), LCL_STRUCT(from), LCL_STRUCT(to)),
+          LCL_ARGS(g->a, { 0 }, LCL_STRUCT(from), LCL_STRUCT(to)),
           .dims = 3,
           .global = { (size_t)panels, (size_t)lcl__ceil_div(along, chunk), (size_t)batch },
           .local = { 1, 1, 1 },
-          .bytes = 8.0 * (double)(g->m * g->k * batch) });
+          .bytes = 8.0 * (double)(g->m * g->k * batch) },
+      1, sizeof(float) * (size_t)(batch * panels * pitch * vec), packed);
 }
 
 lcl_status lcl__gemm_channels_last(lcl_lower *lw, const lcl_gemm *g, int vec, int *copy) {
@@ -178,9 +179,8 @@ static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_param
   if (as_is) strcat(options, " -DAS_IS=1");
   lcl_arg a = g->a;
   if (!as_is) {
-    const int packed = lcl__scratch(lw,
-                                    sizeof(float) * (size_t)(a_batch * panels * pitch * p->vector));
-    LCL_TRY(lcl__gemm_pack_a(lw, g, p->vector, packed, mr, pitch, a_batch));
+    int packed;
+    LCL_TRY(lcl__gemm_pack_a(lw, g, p->vector, &packed, mr, pitch, a_batch));
     a = lcl__scratch_arg(lw, packed, LCL_READ);
   }
 
@@ -209,6 +209,7 @@ static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_param
                                  .panels_n = lcl__int(lw, p->panels_n),
                                  .panels_m = lcl__int(lw, p->panels_m),
                                  .a_shared = lcl__int(lw, shared) };
+  enum { C = 2, BIAS = 3, C_ARGS = 8 };
   LCL_TRY(lcl__emit(
       lw, &(lcl_launch) {
               .label = label,
@@ -225,6 +226,7 @@ static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_param
               .local = { 1, 1, 1 },
               .flops = g->flops,
               .bytes = lcl__gemm_bytes(g) }));
+  if (t.part < 0) lcl__gemm_may_add(lw, g, C, BIAS, C_ARGS);
   return t.part < 0 ? LCL_OK
                     : lcl__gemm_sum_parts(lw, g, splits, t.part, t.ldc, transposed ? cl : 0);
 }

@@ -154,8 +154,194 @@ static void filter_gradients(void **state) {
   lcl_store_destroy(store);
 }
 
+/* Of products that the launch of one of them may add: y[i] = x[i][0] + x[i][1], compared with the
+ * operands, which a program of their own fetches. */
+typedef struct adding {
+  const char *what;
+  lcl_tensor *x[2], *y;
+  int joined; /* launches that the sum saves on packed devices: its own, and copies to fetch from */
+} adding;
+
+static lcl_tensor *normal(lcl_graph *g, const char *name, lcl_shape shape) {
+  return lcl_state(g, name, LCL_F32, shape, (lcl_init) { .kind = LCL_INIT_NORMAL, .scale = 1 });
+}
+
+static void check_adding(lcl_graph *g, const adding *a) {
+  const size_t n = (size_t)lcl_shape_count(lcl_tensor_shape(a->y));
+  float *got = lcl__alloc(3 * n * sizeof *got);
+  lcl_program *p[2];
+  assert_non_null(got);
+  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = a->x, .n_fetch = 2, .no_updates = true },
+                        &p[0]));
+  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = &a->y, .n_fetch = 1, .no_updates = true },
+                        &p[1]));
+  for (int i = 0; i < 2; i++) ASSERT_OK(lcl_run(p[i]));
+  for (int i = 0; i < 3; i++)
+    ASSERT_OK(lcl_fetch(p[i / 2], i == 1 ? "#1" : "#0", got + n * (size_t)i, n * sizeof *got));
+  for (size_t i = 0; i < n; i++) {
+    const double want = (double)got[i] + (double)got[n + i];
+    if (!(fabs((double)got[2 * n + i] - want) <= 1e-5 * (fabs(want) + 10)))
+      fail_msg("%s, %zu: got %.9g, expected %.9g", a->what, i, (double)got[2 * n + i], want);
+  }
+  const size_t apart = lcl_program_get_stats(p[0]).launches,
+               together = lcl_program_get_stats(p[1]).launches;
+  if (lcl__context_caps(ctx)->packed && together + (size_t)a->joined != apart + 1)
+    fail_msg("%s: %zu launches, and %zu for the operands", a->what, together, apart);
+  for (int i = 0; i < 2; i++) lcl_program_destroy(p[i]);
+  lcl__free(got);
+}
+
+static void products_that_add(void **state) {
+  (void)state;
+  const bool small = strstr(lcl_context_device_name(ctx), "Oclgrind") != NULL;
+  const int k = small ? 70 : 2100; /* more than a block of k */
+  lcl_store *store;
+  lcl_graph *g;
+  ASSERT_OK(lcl_algorithm_force(ctx, "matmul=packed/auto,conv2d=implicit-gemm/auto"));
+  ASSERT_OK(lcl_store_create(ctx, 7, &store));
+  ASSERT_OK(lcl_graph_create(store, "test", &g));
+  lcl_tensor *a = normal(g, "a", LCL_SHAPE(20, 30)), *b = normal(g, "b", LCL_SHAPE(30, 37)),
+             *b2 = normal(g, "b2", LCL_SHAPE(30, 37)), *v = normal(g, "v", LCL_SHAPE(20, 37)),
+             *vt = normal(g, "vt", LCL_SHAPE(37, 20)),
+             *rows = lcl_broadcast(normal(g, "row", LCL_SHAPE(37)), LCL_SHAPE(20, 37));
+  lcl_tensor *deep = normal(g, "deep", LCL_SHAPE(130, k)), *p = normal(g, "p", LCL_SHAPE(k, 40));
+  lcl_tensor *three = normal(g, "three", LCL_SHAPE(3, 28, 50)),
+             *q = normal(g, "q", LCL_SHAPE(50, 64)), *w3 = normal(g, "w3", LCL_SHAPE(3, 28, 64));
+  lcl_tensor *image = normal(g, "image", LCL_SHAPE(2, 5, 9, 7)),
+             *filters = normal(g, "filters", LCL_SHAPE(20, 5, 3, 3)),
+             *other = normal(g, "other", LCL_SHAPE(20, 5, 3, 3)),
+             *gy = normal(g, "gy", LCL_SHAPE(2, 20, 9, 7)),
+             *wide = normal(g, "wide", LCL_SHAPE(2, 20, 9, 7));
+  const lcl_conv_desc same = { .same = true };
+  lcl_tensor *ab = lcl_matmul(a, b, false, false), *ab2 = lcl_matmul(a, b2, false, false);
+  lcl_tensor *flat = lcl_reshape(lcl_matmul(a, b, false, false), LCL_SHAPE(740));
+  lcl_tensor *halves = lcl_matmul(deep, p, false, false);
+  const adding cases[] = {
+    { "two products", { ab, ab2 }, lcl_add(ab, ab2), 1 },
+    { "the later one first", { ab2, ab }, lcl_add(ab2, ab), 1 },
+    { "a variable", { ab, v }, lcl_add(ab, v), 2 },
+    { "a variable first", { v, ab }, lcl_add(v, ab), 2 },
+    { "a view that is not dense",
+      { ab, lcl_transpose(vt, (int[]) { 1, 0 }) },
+      lcl_add(ab, lcl_transpose(vt, (int[]) { 1, 0 })),
+      1 },
+    { "a row for all", { ab, rows }, lcl_add(ab, rows), 1 },
+    { "itself", { ab, ab }, lcl_add(ab, ab), 0 },
+    { "behind a view", { flat, normal(g, "line", LCL_SHAPE(740)) }, NULL, 2 },
+    { "blocks of k", { halves, normal(g, "sum", LCL_SHAPE(130, 40)) }, NULL, 2 },
+    { "a batch", { lcl_matmul(three, q, false, false), w3 }, NULL, 2 },
+    { "convolutions",
+      { lcl_conv2d(image, filters, NULL, &same), lcl_conv2d(image, other, NULL, &same) },
+      NULL,
+      1 },
+    { "filter gradients",
+      { lcl_conv2d_filter_grad(image, gy, LCL_SHAPE(20, 5, 3, 3), &same),
+        lcl_conv2d_filter_grad(image, wide, LCL_SHAPE(20, 5, 3, 3), &same) },
+      NULL,
+      1 },
+    { "filter gradients, channels last",
+      { lcl_conv2d_filter_grad(gy, wide, LCL_SHAPE(20, 20, 3, 3), &same),
+        lcl_conv2d_filter_grad(wide, gy, LCL_SHAPE(20, 20, 3, 3), &same) },
+      NULL,
+      1 },
+  };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    adding c = cases[i];
+    if (!c.y) c.y = lcl_add(c.x[0], c.x[1]);
+    ASSERT_OK(lcl_graph_status(g));
+    check_adding(g, &c);
+  }
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+}
+
+/* Operands that several products read are packed once: whole, transposed and scaled ones are
+ * others. */
+static void packed_once(void **state) {
+  (void)state;
+  enum { M = 28, K = 40, N = 1100, Y = 5 };
+  static float got[2][M * N];
+  const int n = strstr(lcl_context_device_name(ctx), "Oclgrind") ? 40 : N; /* beyond 1024: packed */
+  const size_t bytes = sizeof(float) * M * (size_t)n;
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_program *all;
+  ASSERT_OK(lcl_algorithm_force(ctx, "matmul=packed/auto"));
+  ASSERT_OK(lcl_store_create(ctx, 7, &store));
+  ASSERT_OK(lcl_graph_create(store, "test", &g));
+  lcl_tensor *a = normal(g, "a", LCL_SHAPE(M, K)), *b = normal(g, "b", LCL_SHAPE(K, n)),
+             *square = normal(g, "square", LCL_SHAPE(K, K));
+  lcl_tensor *y[Y] = { lcl_matmul(a, b, false, false), lcl_matmul(square, b, false, false),
+                       lcl_matmul(a, lcl_scale(b, 2), false, false),
+                       lcl_matmul(square, b, true, false),
+                       lcl_matmul(lcl_scale(a, 3), b, false, false) };
+  for (int i = 0; i < Y; i++) y[i] = lcl_slice_axis(y[i], 0, 0, M);
+  size_t apart = 0;
+  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = y, .n_fetch = Y }, &all));
+  ASSERT_OK(lcl_run(all));
+  for (int i = 0; i < Y; i++) {
+    lcl_program *one;
+    char name[8];
+    snprintf(name, sizeof name, "#%d", i);
+    ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = y + i, .n_fetch = 1 }, &one));
+    ASSERT_OK(lcl_run(one));
+    ASSERT_OK(lcl_fetch(all, name, got[0], bytes));
+    ASSERT_OK(lcl_fetch(one, "#0", got[1], bytes));
+    assert_memory_equal(got[0], got[1], bytes);
+    apart += lcl_program_get_stats(one).launches;
+    lcl_program_destroy(one);
+  }
+  const size_t launches = lcl_program_get_stats(all).launches;
+  if (lcl__context_caps(ctx)->packed && launches + 1 != apart)
+    fail_msg("%zu launches, and %zu for each alone", launches, apart);
+  lcl_program_destroy(all);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+}
+
+/* A variable that gets the sum of itself and a product, and a sum of three that reads it before. */
+static void products_into_variables(void **state) {
+  (void)state;
+  enum { M = 20, N = 37 };
+  static float got[3][M * N];
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_program *p;
+  ASSERT_OK(lcl_algorithm_force(ctx, "matmul=packed/auto"));
+  ASSERT_OK(lcl_store_create(ctx, 7, &store));
+  ASSERT_OK(lcl_graph_create(store, "test", &g));
+  lcl_tensor *v = normal(g, "v", LCL_SHAPE(M, N)), *a = normal(g, "a", LCL_SHAPE(M, 30)),
+             *b = normal(g, "b", LCL_SHAPE(30, N));
+  lcl_tensor *fetch[] = { lcl_matmul(lcl_scale(a, 2), b, false, false), NULL };
+  fetch[1] = lcl_add(lcl_add(lcl_matmul(a, b, false, false), v),
+                     lcl_matmul(lcl_scale(a, 3), b, false, false));
+  lcl_assign(v, lcl_add(v, lcl_matmul(a, b, false, false)));
+  ASSERT_OK(lcl_graph_status(g));
+  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 2 }, &p));
+  ASSERT_OK(lcl_store_read(store, "v", got[0], sizeof got[0]));
+  ASSERT_OK(lcl_run(p));
+  ASSERT_OK(lcl_fetch(p, "#0", got[1], sizeof got[1]));
+  ASSERT_OK(lcl_fetch(p, "#1", got[2], sizeof got[2]));
+  for (int i = 0; i < M * N; i++) {
+    const double want = (double)got[0][i] + 2 * (double)got[1][i]; /* v + 4 a b */
+    if (!(fabs((double)got[2][i] - want) <= 1e-4))
+      fail_msg("sum of three, %d: got %.9g, expected %.9g", i, (double)got[2][i], want);
+    got[0][i] += 0.5f * got[1][i];
+  }
+  ASSERT_OK(lcl_store_read(store, "v", got[2], sizeof got[2]));
+  for (int i = 0; i < M * N; i++)
+    if (!(fabs((double)got[2][i] - (double)got[0][i]) <= 1e-4))
+      fail_msg("variable, %d: got %.9g, expected %.9g", i, (double)got[2][i], (double)got[0][i]);
+  lcl_program_destroy(p);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = { cmocka_unit_test(sums_of_parts),
-                                      cmocka_unit_test(filter_gradients) };
+                                      cmocka_unit_test(filter_gradients),
+                                      cmocka_unit_test(products_that_add),
+                                      cmocka_unit_test(packed_once),
+                                      cmocka_unit_test(products_into_variables) };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
