@@ -20,7 +20,7 @@ cat >build-demo/tools/latentcl <<'L'
 echo "$@" >>calls
 case $1 in
 train) while [ $# -gt 1 ]; do [ "$1" != --out ] || mkdir -p "$2"; shift; done; [ "$1" != --no-such-option ] || exit 2 ;;
-eval) echo '{"error_percent": 1.5}' ;;
+eval) printf '{\n\t"split":\t"test",\n\t"error_percent":\t1.5\n}\n' ;; # as cJSON prints it
 esac
 L
 chmod +x build-demo/tools/latentcl
