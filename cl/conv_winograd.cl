@@ -258,22 +258,13 @@ static void copy_run(const float *restrict from, global float *restrict to, int 
 static void transform_outputs(local const float *restrict t, int step, float *restrict out,
                               floatv bias, int count, int act, float slope) {
   for (int l = 0; l < count; l++, t += NR, out += OUTS * VEC) {
-    floatv a[SPAN][OUTS]; /* At m, [column][row] */
-    UNROLL for (int b = 0; b < SPAN; b++) {
-      floatv m[SPAN];
-      UNROLL for (int r = 0; r < SPAN; r++) m[r] = LLOAD(t + (r * SPAN + b) * step);
-      transform_output(m, a[b]);
-    }
-    UNROLL for (int r = 0; r < OUTS; r++) {
-      floatv m[SPAN], y[OUTS];
-      UNROLL for (int b = 0; b < SPAN; b++) m[b] = a[b][r];
-      transform_output(m, y);
-      UNROLL for (int b = 0; b < OUTS; b++) {
-        y[b] += bias;
-        if (act) y[b] = activate(y[b], act, slope);
-        PSTORE(y[b], out + (r * OUT + b) * VEC);
-      }
-    }
+    TRANSFORM_BOTH(
+        SPAN, OUTS, transform_output, LLOAD(t + (r * SPAN + b) * step),
+        UNROLL for (int b = 0; b < OUTS; b++) {
+          to[b] += bias;
+          if (act) to[b] = activate(to[b], act, slope);
+          PSTORE(to[b], out + (r * OUT + b) * VEC);
+        })
   }
 }
 
@@ -452,18 +443,8 @@ static void multiply_tiles(const grad_room r, int kt, int filters, int panels_c,
 /* Store: Gt m G of VEC channels of a filter, taps xl apart. */
 static void store_filter(local const float *restrict sums, global float *restrict part, int step,
                          int xl) {
-  floatv a[SPAN][3]; /* Gt m, [column][row] */
-  UNROLL for (int b = 0; b < SPAN; b++) {
-    floatv m[SPAN];
-    UNROLL for (int r = 0; r < SPAN; r++) m[r] = LLOAD(sums + (r * SPAN + b) * step);
-    transform_sums(m, a[b]);
-  }
-  UNROLL for (int r = 0; r < 3; r++) {
-    floatv m[SPAN], g[3];
-    UNROLL for (int b = 0; b < SPAN; b++) m[b] = a[b][r];
-    transform_sums(m, g);
-    UNROLL for (int b = 0; b < 3; b++) GSTORE(g[b], part + (3 * r + b) * xl);
-  }
+  TRANSFORM_BOTH(SPAN, 3, transform_sums, LLOAD(sums + (r * SPAN + b) * step),
+                 UNROLL for (int b = 0; b < 3; b++) GSTORE(to[b], part + (3 * r + b) * xl))
 }
 
 /* The filter gradient, the adjoint of the above in g:

@@ -54,20 +54,10 @@ static void transform_tile(global const float *x, global float *v, int j, int c,
   const tile_at t = find_tile(min(j, s.tiles - 1), s);
   const int y0 = OUTS * t.y + s.h0, x0 = OUTS * t.x + s.w0;
   const size_t step = (size_t)s.channels * p.share;
-  float a[SPAN][SPAN]; /* [column][row] */
   x += ((size_t)t.n * s.channels + c) * s.h * s.w;
   v += place_of(j, c, s.channels, p.share);
-  UNROLL for (int b = 0; b < SPAN; b++) {
-    float d[SPAN];
-    UNROLL for (int r = 0; r < SPAN; r++) d[r] = pixel(x, y0 + r, x0 + b, s.h, s.w);
-    transform_input(d, a[b]);
-  }
-  UNROLL for (int r = 0; r < SPAN; r++) {
-    float d[SPAN], to[SPAN];
-    UNROLL for (int b = 0; b < SPAN; b++) d[b] = a[b][r];
-    transform_input(d, to);
-    UNROLL for (int b = 0; b < SPAN; b++) v[(SPAN * r + b) * step] = to[b];
-  }
+  TRANSFORM_BOTH(SPAN, SPAN, transform_input, pixel(x, y0 + r, x0 + b, s.h, s.w),
+                 UNROLL for (int b = 0; b < SPAN; b++) v[(SPAN * r + b) * step] = to[b])
 }
 
 #if GRADIENT
@@ -79,20 +69,10 @@ static void transform_first(global const float *e, global float *u, int id, cons
   const tile_at t = find_tile(min(j, s.tiles - 1), s);
   const int y0 = j < s.tiles ? OUTS * t.y : s.oh, x0 = OUTS * t.x;
   const size_t step = (size_t)s.m * p.share;
-  float a[OUTS][SPAN]; /* [column][row] */
   e += ((size_t)t.n * s.m + o) * s.oh * s.ow;
   u += place_of(j, o, s.m, p.share);
-  UNROLL for (int b = 0; b < OUTS; b++) {
-    float d[OUTS];
-    UNROLL for (int r = 0; r < OUTS; r++) d[r] = pixel(e, y0 + r, x0 + b, s.oh, s.ow);
-    transform_gradient(d, a[b]);
-  }
-  UNROLL for (int r = 0; r < SPAN; r++) {
-    float d[OUTS], to[SPAN];
-    UNROLL for (int b = 0; b < OUTS; b++) d[b] = a[b][r];
-    transform_gradient(d, to);
-    UNROLL for (int b = 0; b < SPAN; b++) u[(SPAN * r + b) * step] = to[b];
-  }
+  TRANSFORM_BOTH(OUTS, SPAN, transform_gradient, pixel(e, y0 + r, x0 + b, s.oh, s.ow),
+                 UNROLL for (int b = 0; b < SPAN; b++) u[(SPAN * r + b) * step] = to[b])
 }
 #else
 /* G g Gt of a pair. */
@@ -100,20 +80,10 @@ static void transform_first(global const float *w, global float *u, int id, cons
                             const winograd_parts p) {
   const int pairs = s.m * s.channels;
   if (id >= pairs) return;
-  float a[3][SPAN]; /* [column][row] */
   w += (size_t)id * 9;
   u += id;
-  UNROLL for (int x = 0; x < 3; x++) {
-    float g[3];
-    UNROLL for (int r = 0; r < 3; r++) g[r] = w[FLIP ? 8 - 3 * r - x : 3 * r + x];
-    transform_filter(g, a[x]);
-  }
-  UNROLL for (int r = 0; r < SPAN; r++) {
-    float g[3], to[SPAN];
-    UNROLL for (int x = 0; x < 3; x++) g[x] = a[x][r];
-    transform_filter(g, to);
-    UNROLL for (int b = 0; b < SPAN; b++) u[(size_t)(SPAN * r + b) * pairs] = to[b];
-  }
+  TRANSFORM_BOTH(3, SPAN, transform_filter, w[FLIP ? 8 - 3 * r - b : 3 * r + b],
+                 UNROLL for (int b = 0; b < SPAN; b++) u[(size_t)(SPAN * r + b) * pairs] = to[b])
 }
 #endif
 
@@ -142,29 +112,20 @@ kernel void winograd_outputs(global const float *restrict products, global float
   const size_t step = (size_t)s.m * share;
   const float more = has_bias ? bias[o] : 0.0f;
   const int whole = ((size_t)y & 15) == 0 && (s.ow & 3) == 0;
-  float a[SPAN][OUTS]; /* [column][row] */
+  const columns at = { x0, x0 + 1, x0 + 2, x0 + 3, s.ow - x0, whole };
   products += id;
   y += ((size_t)t.n * s.m + o) * s.oh * s.ow;
-  UNROLL for (int b = 0; b < SPAN; b++) {
-    float m[SPAN];
-    UNROLL for (int r = 0; r < SPAN; r++) m[r] = products[(SPAN * r + b) * step];
-    transform_output(m, a[b]);
-  }
-  UNROLL for (int r = 0; r < OUTS; r++) {
-    float m[SPAN], to[OUTS];
-    UNROLL for (int b = 0; b < SPAN; b++) m[b] = a[b][r];
-    transform_output(m, to);
-    const float4 out = activate((float4)(to[0], to[1], to[2], to[3]) + more, act, slope);
-    const columns at = { x0, x0 + 1, x0 + 2, x0 + 3, s.ow - x0, whole };
-    if (y0 + r < s.oh) store_columns(y + (y0 + r) * s.ow, &at, out);
-  }
+  TRANSFORM_BOTH(
+      SPAN, OUTS, transform_output, products[(SPAN * r + b) * step],
+      const float4 out = activate((float4)(to[0], to[1], to[2], to[3]) + more, act, slope);
+      if (y0 + r < s.oh) store_columns(y + (y0 + r) * s.ow, &at, out))
 }
 
 /* Gt m G of filters' gradients: as sum_parts of reduce.cl, but each result is the nine numbers of a
  * pair, from its 36 sums of up to LCL_SUM_BLOCK parts. */
 #define PICK(t)                                                                                    \
   if (g >= begin.s##t && results.s##t)                                                             \
-    from = p##t, to = y##t, first = begin.s##t, pairs = results.s##t, parts = splits.s##t;
+    from = p##t, grad = y##t, first = begin.s##t, pairs = results.s##t, parts = splits.s##t;
 kernel void winograd_filter_grads(global const float *p0, global const float *p1,
                                   global const float *p2, global const float *p3,
                                   global const float *p4, global const float *p5,
@@ -175,7 +136,7 @@ kernel void winograd_filter_grads(global const float *p0, global const float *p1
                                   float8 factor) {
   const int g = get_group_id(0);
   global const float *from = p0;
-  global float *to = y0;
+  global float *grad = y0;
   int first = 0, pairs = 0, parts = 1;
   PICK(0)
   PICK(1)
@@ -187,16 +148,11 @@ kernel void winograd_filter_grads(global const float *p0, global const float *p1
   PICK(7)
   const int i = (g - first) * get_local_size(0) + get_local_id(0);
   if (i >= pairs) return;
-  float m[SPAN][SPAN] = { { 0.0f } }, a[SPAN][3]; /* [column][row] */
+  float m[SPAN][SPAN] = { { 0.0f } }; /* [column][row] */
   from += i;
   for (int k = 0; k < parts; k++)
     UNROLL for (int e = 0; e < POSITIONS; e++, from += pairs) m[e % SPAN][e / SPAN] += *from;
-  UNROLL for (int b = 0; b < SPAN; b++) transform_sums(m[b], a[b]);
-  to += (size_t)i * 9;
-  UNROLL for (int r = 0; r < 3; r++) {
-    float row[SPAN], sums[3];
-    UNROLL for (int b = 0; b < SPAN; b++) row[b] = a[b][r];
-    transform_sums(row, sums);
-    UNROLL for (int x = 0; x < 3; x++) to[3 * r + x] = sums[x];
-  }
+  grad += (size_t)i * 9;
+  TRANSFORM_BOTH(SPAN, 3, transform_sums, m[b][r],
+                 UNROLL for (int b = 0; b < 3; b++) grad[3 * r + b] = to[b])
 }

@@ -15,6 +15,22 @@ typedef float floatv;
 /* Arrays of vectors stay in registers where the loops over them are unrolled. */
 #define UNROLL _Pragma("unroll")
 
+/* A transform of one dimension, of IN numbers to OUT of them, applied to both: columns first. load
+ * is the number in row r and column b; the statement store has row r of the result in to[OUT]. */
+#define TRANSFORM_BOTH(IN, OUT, transform, load, store)                                            \
+  floatv both[IN][OUT]; /* [column][row] */                                                        \
+  UNROLL for (int b = 0; b < IN; b++) {                                                            \
+    floatv d[IN];                                                                                  \
+    UNROLL for (int r = 0; r < IN; r++) d[r] = load;                                               \
+    transform(d, both[b]);                                                                         \
+  }                                                                                                \
+  UNROLL for (int r = 0; r < OUT; r++) {                                                           \
+    floatv d[IN], to[OUT];                                                                         \
+    UNROLL for (int b = 0; b < IN; b++) d[b] = both[b][r];                                         \
+    transform(d, to);                                                                              \
+    store;                                                                                         \
+  }
+
 #if OUTS == 2
 
 /* Bt d */
