@@ -5,17 +5,9 @@
 
 #include "latentcl/ops.h"
 #include "context.h"
+#include "fuzz.h"
 
-enum {
-  MOST = 24,
-  GRAPHS = 12
-}; /* LATENTCL_FUZZ=n: n graphs; each brings new kernels, which take time to compile */
-
-static uint32_t rng;
-static uint32_t draw(uint32_t n) {
-  rng = rng * 1664525u + 1013904223u;
-  return (rng >> 8) % n;
-}
+enum { MOST = 24, GRAPHS = 12 };
 
 /* A tensor with its value, element by element, in double. */
 typedef struct value {
@@ -221,9 +213,8 @@ static void one_graph(uint32_t seed) {
 
 static void random_graphs(void **state) {
   (void)state;
-  const char *more = getenv("LATENTCL_FUZZ");
-  uint32_t n = more ? (uint32_t)atoi(more) : GRAPHS;
-  for (uint32_t seed = 1; seed <= n; seed++) one_graph(seed);
+  uint32_t seed, last;
+  for (seeds(GRAPHS, &seed, &last); seed <= last; seed++) one_graph(seed);
 }
 
 int main(void) {
