@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Golden values of the loss terms and gradients of augconv, vae, m1, m2, two-head, vae-ladder and vae-ladder-control, computed
 with PyTorch in double precision on weights, images and labels that both sides make from integer hashes. Writes
-zumer_models.h beside itself. Noise is switched off by log-variances of -30 (see `fill`), so that both sides agree.
+zumer_models.h and a file a model in zumer/ beside itself. Noise is switched off by log-variances of -30 (see `fill`), so that
+both sides agree.
 
 The networks are written here from the model descriptions, not from the C code. Run: python3 zumer_models.py"""
 import math, os
@@ -426,9 +427,16 @@ CASES = [
 ]
 
 
+def write(name, lines):
+    """A header beside this file; clang-format lays it out."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), name), 'w') as f:
+        f.write('\n'.join(['/* Made by zumer_models.py: see there. */'] + lines) + '\n')
+
+
 def main():
-    out = ['/* Made by zumer_models.py: see there. */', '#include "models/golden.h"', '']
+    values = {}  # lines of a model's file
     for i, (model, opts, n, nu, shape, classes, fn) in enumerate(CASES):
+        out = values.setdefault(model, ['#include "models/golden.h"', ''])
         W = Weights()
         x, u = images('image', n, *shape), images('unlabelled', nu, *shape) if nu else None
         t = torch.arange(n) * 7 % max(classes, 1)
@@ -445,13 +453,13 @@ def main():
             d = torch.tensor(hashed('along ' + k, g.numel()))
             out.append(f'  {{ "{k}", {(g.flatten() * d).sum().item():.9g}, {g.norm().item():.9g} }},')
         out.append('};')
-    out.append('\nstatic const golden_case golden_cases[] = {')
+    for model, out in values.items():
+        write(f'zumer/{model}.h', out)
+    out = [f'#include "golden/zumer/{model}.h"' for model in values] + ['', 'static const golden_case golden_cases[] = {']
     for i, (model, opts, n, nu, shape, classes, fn) in enumerate(CASES):
         out.append(f'  {{ "{model}", "{opts}", {n}, {nu}, {{ {shape[0]}, {shape[1]}, {shape[2]} }}, {classes}, terms_{i}, '
                    f'LCL_COUNT(terms_{i}), grads_{i}, LCL_COUNT(grads_{i}) }},')
-    out.append('};')
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'zumer_models.h'), 'w') as f:
-        f.write('\n'.join(out) + '\n')
+    write('zumer_models.h', out + ['};'])
 
 
 if __name__ == '__main__':
