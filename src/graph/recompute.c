@@ -82,11 +82,30 @@ static bool add_chain(const lcl_grouping *gr, reader *r, lcl_node *node) {
   return true;
 }
 
-static bool computes(lcl_grouping *gr, int group, lcl_node *node) {
-  const lcl_again a = { node->id, group };
-  const int home = gr->group_of[node->id];
-  if (!LCL_PUSH(&gr->again, a) || !lcl__group_push(gr, group, node)) return false;
-  gr->group_of[node->id] = home;
+/* Notes what the readers compute again, as long as all groups have room for what they read and
+ * write then: the node's own for what the chains follow from. */
+static bool note(const recomputer *r, int home, bool *room) {
+  lcl_grouping *gr = r->gr;
+  const size_t before = gr->again.n;
+  for (int i = 0; i < r->n; i++)
+    for (int k = 0; k < r->readers[i].n; k++) {
+      const lcl_again a = { r->readers[i].chain[k]->id, r->readers[i].group };
+      if (!LCL_PUSH(&gr->again, a)) return false;
+    }
+  *room = lcl__group_has_room(gr, home, NULL, 0);
+  for (int i = 0; *room && i < r->n; i++)
+    *room = lcl__group_has_room(gr, r->readers[i].group, r->readers[i].chain, r->readers[i].n);
+  if (!*room) gr->again.n = before;
+  return true;
+}
+
+/* Puts the chain into the reader's group; its nodes stay those of the others. */
+static bool compute(lcl_grouping *gr, const reader *r) {
+  for (int k = 0; k < r->n; k++) {
+    const int home = gr->group_of[r->chain[k]->id];
+    if (!lcl__group_push(gr, r->group, r->chain[k])) return false;
+    gr->group_of[r->chain[k]->id] = home;
+  }
   return true;
 }
 
@@ -114,13 +133,10 @@ bool lcl__group_recompute(lcl_grouping *gr, lcl_graph *g) {
   for (int id = gr->n_nodes - 1; id >= 0; id--) {
     lcl_node *node = g->nodes.data[id];
     bool again = is_cheap(gr, node) && find_readers(&r, node);
-    for (int i = 0; again && i < r.n; i++) {
-      reader *to = &r.readers[i];
-      again = add_chain(gr, to, node) && lcl__group_has_room(gr, to->group, to->chain, to->n);
-    }
+    for (int i = 0; again && i < r.n; i++) again = add_chain(gr, &r.readers[i], node);
+    if (again && !note(&r, gr->group_of[id], &again)) return false;
     for (int i = 0; again && i < r.n; i++)
-      for (int k = 0; k < r.readers[i].n; k++)
-        if (!computes(gr, r.readers[i].group, r.readers[i].chain[k])) return false;
+      if (!compute(gr, &r.readers[i])) return false;
     move(gr, node);
   }
   return true;
