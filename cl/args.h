@@ -187,6 +187,7 @@ typedef struct sampler_sizes {
   arg_int layers, hidden, channels, logits;
   arg_int height, width, head_layers, head_width;
   arg_int residual, edges, margin_size, given_rows;
+  arg_int begin, end; /* steps of a launch */
 } sampler_sizes;
 
 /* ---- Fourier transforms: see cl/fft.cl ---- */

@@ -1,6 +1,6 @@
 /* pixelrnn.cl: samples whole images from a PixelRNN (van den Oord et al. 2016) pixel by pixel,
- * keeping state: a pixel costs one step of each layer, not a forward pass. One launch samples a
- * batch; a work-group owns an image.
+ * keeping state: a pixel costs one step of each layer, not a forward pass. A work-group owns an
+ * image; one launch samples a batch, or several one after the other.
  *
  * In reading order, for pixel (i,j), channel after channel:
  *   X = b + sum over the pixels before it of masked 7x7 taps
@@ -24,6 +24,9 @@
  *             instead of sampled; log_p is the logarithm of the probability of the value that out
  *             has
  *   scratch   (N, SAMPLER_SIZE): see struct state
+ *
+ * A launch does the steps from begin to end - 1. A row has one for each value, then one for the
+ * right cells of each pixel from right to left.
  *
  * Tunables:
  *   SAMPLER_V  1, 4, 8, 16     vector width; divides h, the head's width and K if K > 1; 1 on
@@ -315,16 +318,14 @@ static void run_head(const net *n, const state *s, int c) {
   SYNC();
 }
 
-/* The right cells of row i, of all layers. */
-static void finish_row(const net *n, const state *s, int i) {
+/* The right cells of pixel (i,j), of all layers. */
+static void finish_pixel(const net *n, const state *s, int i, int j) {
   const int units = n->h / SAMPLER_V;
-  for (int j = n->W - 1; j >= 0; j--) {
-    FOR_JOBS(job, n->layers * units) {
-      const int l = job / units;
-      right_job(n, s->layer + (size_t)l * layer_state(n), l, i, j, job % units * SAMPLER_V);
-    }
-    SYNC();
+  FOR_JOBS(job, n->layers * units) {
+    const int l = job / units;
+    right_job(n, s->layer + (size_t)l * layer_state(n), l, i, j, job % units * SAMPLER_V);
   }
+  SYNC();
 }
 
 static net net_of(sampler_sizes z, cptr weights, cptr margin) {
@@ -347,12 +348,15 @@ __kernel void pixelrnn_sample(cptr weights, cptr margin, cptr uniform, cptr give
   const state s = state_of(&n, scratch, image);
   const size_t first = (size_t)image * n.H * n.W * n.channels;
   /* Masked weights are zero, but what they meet has to be finite. */
-  FOR_JOBS(e, n.H * n.W * n.channels) out[first + e] = 0.0f;
+  if (z.begin == 0)
+    FOR_JOBS(e, n.H * n.W * n.channels) out[first + e] = 0.0f;
   SYNC();
-  for (int i = 0; i < n.H; i++) {
-    for (int pixel = 0; pixel < n.W * n.channels; pixel++) {
+  const int values = n.W * n.channels, steps = values + n.W; /* of a row */
+  for (int i = z.begin / steps; i * steps < z.end; i++) {
+    const int begin = z.begin - i * steps, end = z.end - i * steps;
+    for (int pixel = max(begin, 0); pixel < min(end, values); pixel++) {
       const int j = pixel / n.channels, c = pixel % n.channels;
-      const size_t at = first + (size_t)i * n.W * n.channels + pixel;
+      const size_t at = first + (size_t)i * values + pixel;
       run_layers(&n, &s, out + first, shift, i, j);
       run_head(&n, &s, c);
       cptr logits = s.head + 2 * n.head_width;
@@ -377,6 +381,7 @@ __kernel void pixelrnn_sample(cptr weights, cptr margin, cptr uniform, cptr give
       }
       SYNC();
     }
-    finish_row(&n, &s, i);
+    for (int j = max(begin, values); j < min(end, steps); j++)
+      finish_pixel(&n, &s, i, steps - 1 - j);
   }
 }

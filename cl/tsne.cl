@@ -5,7 +5,9 @@
  *   out[0] = sum_j q_ij, the point itself included (which adds 1)
  *   out[1] = sum_j q_ij^2 (x_i - x_j),   out[2] the same in y,
  *   q_ij = 1/(1 + (x_i-x_j)^2 + (y_i-y_j)^2)
- * The order of each sum is fixed.
+ * The order of each sum is fixed. A launch adds what the points from begin to end - 1, multiples of
+ * 64, do to all; the first one does not add, it sets. No loop of a launch gets long: Mesa's llvmpipe
+ * ends a work-item's loops after 65535 rounds.
  *
  * CPUs: a work-item takes TSNE_ROWS points at a time and walks all others in vectors of
  * TSNE_VEC. GPUs: a work-group of 64 takes 64 points and brings the others into local memory
@@ -24,6 +26,9 @@
 #define GLUE(a, b)  GLUE_(a, b)
 typedef GLUE(float, TSNE_VEC) floatv;
 
+/* Adds to what the launch before found; begin: where this one begins. */
+static void put(__global float *to, float sum, int begin) { *to = begin > 0 ? *to + sum : sum; }
+
 #if LCL_PANEL
 float add_up(floatv v) {
   float lane[TSNE_VEC] __attribute__((aligned(64))), sum = 0.0f;
@@ -33,12 +38,13 @@ float add_up(floatv v) {
 }
 
 __kernel void tsne_repulsion(__global const float *restrict x, __global const float *restrict y,
-                             __global float *restrict out, const int padded) {
+                             __global float *restrict out, const int padded,
+                             const int begin, const int end) {
   for (int i = (int)get_group_id(0) * TSNE_ROWS; i < padded;
        i += (int)get_num_groups(0) * TSNE_ROWS) {
     floatv q_sum[TSNE_ROWS], x_sum[TSNE_ROWS], y_sum[TSNE_ROWS];
     for (int r = 0; r < TSNE_ROWS; r++) q_sum[r] = x_sum[r] = y_sum[r] = (floatv)(0.0f);
-    for (int j = 0; j < padded; j += TSNE_VEC) {
+    for (int j = begin; j < end; j += TSNE_VEC) {
       const floatv xj = *(__global const floatv *)(x + j), yj = *(__global const floatv *)(y + j);
       for (int r = 0; r < TSNE_ROWS; r++) {
         const floatv dx = x[i + r] - xj, dy = y[i + r] - yj;
@@ -49,15 +55,16 @@ __kernel void tsne_repulsion(__global const float *restrict x, __global const fl
       }
     }
     for (int r = 0; r < TSNE_ROWS; r++) {
-      out[i + r] = add_up(q_sum[r]);
-      out[padded + i + r] = add_up(x_sum[r]);
-      out[2 * padded + i + r] = add_up(y_sum[r]);
+      put(out + i + r, add_up(q_sum[r]), begin);
+      put(out + padded + i + r, add_up(x_sum[r]), begin);
+      put(out + 2 * padded + i + r, add_up(y_sum[r]), begin);
     }
   }
 }
 #else
 __kernel void tsne_repulsion(__global const float *restrict x, __global const float *restrict y,
-                             __global float *restrict out, const int padded) {
+                             __global float *restrict out, const int padded,
+                             const int begin, const int end) {
   __local float tile_x[64], tile_y[64];
   const int l = (int)get_local_id(0);
   for (int first = (int)get_group_id(0) * 64; first < padded;
@@ -65,7 +72,7 @@ __kernel void tsne_repulsion(__global const float *restrict x, __global const fl
     const int i = first + l;
     const float xi = x[i], yi = y[i];
     float q_sum = 0.0f, x_sum = 0.0f, y_sum = 0.0f;
-    for (int j = 0; j < padded; j += 64) {
+    for (int j = begin; j < end; j += 64) {
       barrier(CLK_LOCAL_MEM_FENCE);
       tile_x[l] = x[j + l];
       tile_y[l] = y[j + l];
@@ -78,9 +85,9 @@ __kernel void tsne_repulsion(__global const float *restrict x, __global const fl
         y_sum += q * q * dy;
       }
     }
-    out[i] = q_sum;
-    out[padded + i] = x_sum;
-    out[2 * padded + i] = y_sum;
+    put(out + i, q_sum, begin);
+    put(out + padded + i, x_sum, begin);
+    put(out + 2 * padded + i, y_sum, begin);
   }
 }
 #endif

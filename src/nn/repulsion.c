@@ -1,9 +1,11 @@
-/* t-SNE's repulsive sums: upload, one launch of cl/tsne.cl, download. */
+/* t-SNE's repulsive sums: upload, launches of cl/tsne.cl, download. */
 #include "device/divide.h"
 #include "nn/tsne.h"
 
 #define GROUP 64
-#define FAR   1e15f /* its square is still finite, and 1/(1 + its square) times itself is 0 */
+/* Points that a launch walks on GPUs: see cl/tsne.cl. */
+#define WALK (1 << 13)
+#define FAR  1e15f /* its square is still finite, and 1/(1 + its square) times itself is 0 */
 
 struct lcl_repulsion {
   lcl_context *ctx;
@@ -13,7 +15,8 @@ struct lcl_repulsion {
   float *host; /* 3 x padded */
 };
 
-static lcl_status add_launch(lcl_repulsion *r) {
+/* The share of the points from begin to end - 1. */
+static lcl_status add_launch(lcl_repulsion *r, int64_t begin, int64_t end) {
   const lcl_caps *caps = lcl__context_caps(r->ctx);
   char options[32];
   snprintf(options, sizeof options, "-DTSNE_VEC=%u",
@@ -24,18 +27,26 @@ static lcl_status add_launch(lcl_repulsion *r) {
   size_t groups = caps->packed ? LCL_MIN(shares, 16 * (size_t)lcl__units(caps))
                                : LCL_MIN(shares, 65535);
   size_t bytes = (size_t)r->padded * sizeof(float);
-  double pairs = (double)r->padded * (double)r->padded;
+  double pairs = (double)r->padded * (double)(end - begin);
   return lcl__list_add(
       r->list, &(lcl_launch) { .label = "tsne repulsion",
                                .source = { .file = "tsne.cl", .options = options },
                                .kernel = "tsne_repulsion",
                                LCL_ARGS(lcl__memory(r->x, LCL_READ), lcl__memory(r->y, LCL_READ),
-                                        lcl__memory(r->out, LCL_WRITE), lcl__i32(r->padded)),
+                                        lcl__memory(r->out, begin ? LCL_READ_WRITE : LCL_WRITE),
+                                        lcl__i32(r->padded), lcl__i32(begin), lcl__i32(end)),
                                .dims = 1,
                                .global = { groups * local },
                                .local = { local },
                                .flops = 13 * pairs,
                                .bytes = 5 * (double)bytes });
+}
+
+static lcl_status add_launches(lcl_repulsion *r) {
+  const int64_t walk = lcl__context_caps(r->ctx)->packed ? r->padded : WALK;
+  for (int64_t begin = 0; begin < r->padded; begin += walk)
+    LCL_TRY(add_launch(r, begin, LCL_MIN(begin + walk, r->padded)));
+  return LCL_OK;
 }
 
 lcl_status lcl__repulsion_create(lcl_context *ctx, int64_t n, lcl_repulsion **out) {
@@ -54,7 +65,7 @@ lcl_status lcl__repulsion_create(lcl_context *ctx, int64_t n, lcl_repulsion **ou
   if (status == LCL_OK) status = lcl_buffer_create(ctx, bytes, &r->y);
   if (status == LCL_OK) status = lcl_buffer_create(ctx, 3 * bytes, &r->out);
   if (status == LCL_OK) status = lcl__list_create(ctx, &r->list);
-  if (status == LCL_OK) status = add_launch(r);
+  if (status == LCL_OK) status = add_launches(r);
   if (status == LCL_OK) status = lcl__list_seal(r->list);
   if (status != LCL_OK) {
     lcl__repulsion_destroy(r);

@@ -1,9 +1,11 @@
-/* PixelRNN's sampler: one launch samples a batch of images (cl/pixelrnn.cl). */
+/* PixelRNN's sampler (cl/pixelrnn.cl): one launch samples a batch of images, or, where the device
+ * ends long loops, as many as it takes. */
 #include "ops/pixel_sampler.h"
 
 #include <math.h>
 
 #include "cl/args.h"
+#include "device/divide.h"
 
 /* As struct net and its functions in cl/pixelrnn.cl. */
 static int64_t weights_count(const lcl_pixel_sampler_desc *d, int64_t channels) {
@@ -74,44 +76,98 @@ static double flops(const lcl_node *node) {
   return 2.0 * (double)lcl_shape_count(s) * (double)weights_count(d, s.dim[3]);
 }
 
-static lcl_status lower(lcl_lower *lw, lcl_node *node) {
+/* Rounds of a loop of n, with the look that ends it; of one over n jobs of `group` work-items. */
+static int64_t loop(int64_t n, int64_t inside) {
+  return n * (1 + inside) + 1;
+}
+static int64_t jobs(int64_t n, int64_t group, int64_t inside) {
+  return loop(lcl__ceil_div(n, group), inside);
+}
+
+/* Most rounds of loops that a work-item goes through in one step of cl/pixelrnn.cl. */
+static int64_t rounds_of_step(const lcl_pixel_sampler_desc *d, int64_t channels, int64_t group) {
+  const int64_t h = d->hidden, maps = d->residual ? 2 * h : h, g = group,
+                cell = loop(4, 2 * loop(h, 0));
+  const int64_t layer = jobs(2 * h, g, loop(4, loop(maps, 0)) + cell) +
+                        jobs(maps, g, 2 * loop(h, 0));
+  int64_t value = jobs(maps, g, loop(25, loop(channels, 0))) + loop(d->layers, layer), in = maps;
+  for (int i = 0; i < d->head_layers; i++) {
+    value += jobs(d->head_width, g, loop(in, 0));
+    in = d->head_width;
+  }
+  value += jobs(d->logits, g, loop(in, 0)) + 3 * jobs(d->logits, g, 0) + 2 * loop(g, 0);
+  return LCL_MAX(value, jobs(d->layers * h, g, loop(4, 0) + cell));
+}
+
+/* How all steps are divided: work-items of a group, and steps of a launch. */
+static lcl_status divide(lcl_lower *lw, const lcl_node *node, int64_t all, size_t *group,
+                         int64_t *steps) {
+  enum { MOST = 64 }; /* work-items, as in cl/pixelrnn.cl */
   const lcl_pixel_sampler_desc *d = node->attr;
   const lcl_caps *caps = lcl__lower_caps(lw);
   const lcl_shape s = node->in[0]->shape;
-  const sampler_sizes sizes = { .layers = lcl__int(lw, d->layers),
-                                .hidden = lcl__int(lw, d->hidden),
-                                .channels = lcl__int(lw, s.dim[3]),
-                                .logits = lcl__int(lw, d->logits),
-                                .height = lcl__int(lw, s.dim[1]),
-                                .width = lcl__int(lw, s.dim[2]),
-                                .head_layers = lcl__int(lw, d->head_layers),
-                                .head_width = lcl__int(lw, d->head_width),
-                                .residual = lcl__int(lw, d->residual),
-                                .edges = lcl__int(lw, d->states),
-                                .margin_size = lcl__int(lw, margin_count(d, s.dim[1])),
-                                .given_rows = lcl__int(lw, d->given_rows) };
+  const size_t most = caps->packed ? 1 : LCL_MIN(caps->max_work_group, (size_t)MOST);
+  bool whole;
+  LCL_TRY(lcl__loops_ask(lcl__lower_context(lw), &whole));
+  /* One hardware vector of work-items an image: its barriers cost next to nothing. */
+  *group = LCL_MIN(most, LCL_MAX(caps->preferred_multiple, (size_t)1));
+  *steps = all;
+  if (whole) return LCL_OK;
+  *group = most;
+  const int64_t items = (int64_t)most, step = 4 + rounds_of_step(d, s.dim[3], items),
+                cleared = jobs(s.dim[1] * s.dim[2] * s.dim[3], items, 0);
+  *steps = (LCL_SHORT_LOOP - cleared) / step;
+  if (*steps > 0) return LCL_OK;
+  return lcl__fail(LCL_ERR_UNSUPPORTED,
+                   "the device ends loops before %d rounds, and one value of this network takes "
+                   "%lld: use narrower layers or another device",
+                   LCL_LONG_LOOP, (long long)step);
+}
+
+static lcl_status lower(lcl_lower *lw, lcl_node *node) {
+  const lcl_pixel_sampler_desc *d = node->attr;
+  const lcl_shape s = node->in[0]->shape;
+  sampler_sizes sizes = { .layers = lcl__int(lw, d->layers),
+                          .hidden = lcl__int(lw, d->hidden),
+                          .channels = lcl__int(lw, s.dim[3]),
+                          .logits = lcl__int(lw, d->logits),
+                          .height = lcl__int(lw, s.dim[1]),
+                          .width = lcl__int(lw, s.dim[2]),
+                          .head_layers = lcl__int(lw, d->head_layers),
+                          .head_width = lcl__int(lw, d->head_width),
+                          .residual = lcl__int(lw, d->residual),
+                          .edges = lcl__int(lw, d->states),
+                          .margin_size = lcl__int(lw, margin_count(d, s.dim[1])),
+                          .given_rows = lcl__int(lw, d->given_rows) };
   const int scratch = lcl__scratch(lw,
                                    (size_t)(s.dim[0] * scratch_count(d, s.dim[2])) * sizeof(float));
   char label[160], options[32];
   snprintf(label, sizeof label, "pixelrnn_sample %lldx%lldx%lld, %d layers of %d",
            (long long)s.dim[0], (long long)s.dim[1], (long long)s.dim[2], d->layers, d->hidden);
-  snprintf(options, sizeof options, "-DSAMPLER_V=%d", vector_width(caps, d));
-  /* One hardware vector of work-items an image: its barriers cost next to nothing. */
-  const size_t wave = LCL_MIN(LCL_MAX(caps->preferred_multiple, (size_t)1), (size_t)64);
-  const size_t group = caps->packed ? 1 : LCL_MIN(caps->max_work_group, wave);
-  return lcl__emit(
-      lw, &(lcl_launch) { .label = label,
-                          .source = { .file = "pixelrnn.cl", .options = options },
-                          .kernel = "pixelrnn_sample",
-                          LCL_ARGS(lcl__in(lw, node->in[2]), lcl__in(lw, node->in[3]),
-                                   lcl__in(lw, node->in[0]), lcl__in(lw, node->in[1]),
-                                   lcl__out(lw, &node->out[0]), lcl__out(lw, &node->out[1]),
-                                   lcl__scratch_arg(lw, scratch, LCL_WRITE), LCL_STRUCT(sizes),
-                                   lcl__f32(d->shift), lcl__f32(1 / d->temperature)),
-                          .dims = 1,
-                          .global = { (size_t)s.dim[0] * group },
-                          .local = { group },
-                          .flops = flops(node) });
+  snprintf(options, sizeof options, "-DSAMPLER_V=%d", vector_width(lcl__lower_caps(lw), d));
+  const int64_t all = s.dim[1] * (s.dim[2] * s.dim[3] + s.dim[2]);
+  size_t group;
+  int64_t steps;
+  LCL_TRY(divide(lw, node, all, &group, &steps));
+  for (int64_t begin = 0; begin < all; begin += steps) {
+    const int64_t end = LCL_MIN(begin + steps, all);
+    sizes.begin = lcl__int(lw, begin);
+    sizes.end = lcl__int(lw, end);
+    LCL_TRY(lcl__emit(
+        lw, &(lcl_launch) { .label = label,
+                            .source = { .file = "pixelrnn.cl", .options = options },
+                            .kernel = "pixelrnn_sample",
+                            LCL_ARGS(lcl__in(lw, node->in[2]), lcl__in(lw, node->in[3]),
+                                     lcl__in(lw, node->in[0]), lcl__in(lw, node->in[1]),
+                                     lcl__out(lw, &node->out[0]), lcl__out(lw, &node->out[1]),
+                                     lcl__scratch_arg(lw, scratch, LCL_WRITE), LCL_STRUCT(sizes),
+                                     lcl__f32(d->shift), lcl__f32(1 / d->temperature)),
+                            .dims = 1,
+                            .global = { (size_t)s.dim[0] * group },
+                            .local = { group },
+                            .flops = flops(node) * (double)(end - begin) / (double)all }));
+  }
+  return LCL_OK;
 }
 
 static const lcl_op op_sampler = { .name = "pixelrnn_sample",

@@ -218,15 +218,25 @@ static const lcl_pixelrnn_desc tiny = { .height = 3,
                                         .learned_state = true,
                                         .residual = true };
 
-/* The width of the model's own head for 256 levels: one layer of it and one value, as llvmpipe ends
- * a work-item after 65535 rounds. */
-static const lcl_pixelrnn_desc wide = { .height = 1,
-                                        .width = 1,
+/* More rounds of loops than llvmpipe gives a work-item: in all, and with the width of the model's
+ * own head for 256 levels, of which one value has half as many. */
+static const lcl_pixelrnn_desc longer = { .height = 12,
+                                          .width = 12,
+                                          .channels = 1,
+                                          .levels = 2,
+                                          .layers = 2,
+                                          .hidden = 16,
+                                          .head_layers = 1,
+                                          .head_width = 32,
+                                          .learned_state = true,
+                                          .residual = true };
+static const lcl_pixelrnn_desc wide = { .height = 2,
+                                        .width = 2,
                                         .channels = 1,
                                         .levels = 256,
                                         .layers = 1,
                                         .hidden = 3,
-                                        .head_layers = 1,
+                                        .head_layers = 2,
                                         .head_width = 1024,
                                         .learned_state = true,
                                         .residual = true };
@@ -277,7 +287,32 @@ static void incremental_equals_full(void **state) {
   for_each_network(check_equal, on_simulator());
   if (on_simulator()) return;
   check_equal(&single);
+  check_equal(&longer);
   check_equal(&wide);
+}
+
+/* Where loops are cut short and one value takes more rounds, there is a message and no sample. */
+static void too_wide(void **state) {
+  (void)state;
+  bool whole = true;
+  if (!on_simulator()) ASSERT_OK(lcl__loops_ask(chosen, &whole));
+  if (whole) skip();
+  lcl_pixelrnn_desc d = wide;
+  d.head_width = 2048;
+  net t = { .d = d, .n = 2 };
+  ASSERT_OK(lcl_store_create(chosen, 3, &t.store));
+  lcl_graph *g = new_graph(&t, "sampler");
+  const lcl_shape shape = LCL_SHAPE(t.n, d.height, d.width, d.channels);
+  lcl_pixelrnn_sample_desc from = { .uniform = lcl_random_uniform(g, shape),
+                                    .given = lcl_input(g, "given", LCL_F32, shape),
+                                    .temperature = 1 };
+  lcl_tensor *out = lcl__pixelrnn_sampler(g, &d, &from);
+  lcl_program *p;
+  assert_int_equal(lcl_compile(g, &(lcl_compile_desc) { .fetch = &out, .n_fetch = 1 }, &p),
+                   LCL_ERR_UNSUPPORTED);
+  assert_non_null(strstr(lcl_error_message(), "narrower layers"));
+  lcl_graph_destroy(g);
+  net_destroy(&t);
 }
 
 /* Where the tiled kernels are not what was chosen above. */
@@ -630,6 +665,7 @@ static int close_context(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(incremental_equals_full),
+    cmocka_unit_test(too_wide),
     cmocka_unit_test(tiled_sampler),
     cmocka_unit_test(causality),
     cmocka_unit_test(samples),

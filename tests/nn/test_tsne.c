@@ -22,13 +22,13 @@ static int close_device(void **state) {
 
 static void repulsion(void **state) {
   (void)state;
-  const int sizes[] = { 1, 63, 64, 65, 300 };
+  const int sizes[] = { 1, 63, 64, 65, 300, 8300 }; /* the last: two launches on GPUs */
   for (size_t s = 0; s < LCL_COUNT(sizes); s++) {
     int n = sizes[s];
-    static float y[600], force[600];
+    static float y[16600], force[16600];
     double z, want_z = 0;
     lcl_repulsion *r;
-    lcl__philox_normal(1, 2, (uint64_t)n, y, 600);
+    lcl__philox_normal(1, 2, (uint64_t)n, y, 16600);
     for (int k = 0; k < 2 * n; k++) y[k] *= 5;
     assert_int_equal(lcl__repulsion_create(ctx, n, &r), LCL_OK);
     for (int again = 0; again < 2; again++)
