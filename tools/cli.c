@@ -93,7 +93,8 @@ static const char *metavar_of(const cli_option *o) {
 }
 
 static void print_default(const cli_option *o) {
-  if (o->kind == CLI_INT && *(const int64_t *)o->value < 0) /* the help says what it is */
+  if ((o->kind == CLI_INT && *(const int64_t *)o->value < 0) ||
+      (o->kind == CLI_FLOAT && *(const double *)o->value < 0)) /* the help says what it is */
     return;
   if (o->kind == CLI_INT)
     printf(" (%lld)", (long long)*(const int64_t *)o->value);

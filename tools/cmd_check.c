@@ -33,9 +33,13 @@ static bool seen(void *user, const lcl_spec *spec, uint64_t done, uint64_t total
 static int print_report(const lcl_check_desc *desc, const lcl_check_report *report, double seconds,
                         progress *p) {
   if (!p->json) {
-    cli_print("%zu ops, %llu random cases on %s in %.1f s%s: %llu failed\n", report->ops,
+    cli_print("%zu ops, %llu random cases on %s in %.1f s%s: %llu failed", report->ops,
               (unsigned long long)report->cases, lcl_context_device_name(desc->ctx), seconds,
               report->complete ? "" : " (stopped early)", (unsigned long long)report->failures);
+    if (report->skipped)
+      cli_print(", %llu skipped, which the algorithm asked for cannot compute",
+                (unsigned long long)report->skipped);
+    cli_print("\n");
     return CLI_OK;
   }
   cJSON *o = cJSON_CreateObject();
@@ -43,6 +47,7 @@ static int print_report(const lcl_check_desc *desc, const lcl_check_report *repo
   cJSON_AddNumberToObject(o, "ops", (double)report->ops);
   cJSON_AddNumberToObject(o, "cases", (double)report->cases);
   cJSON_AddNumberToObject(o, "failed", (double)report->failures);
+  cJSON_AddNumberToObject(o, "skipped", (double)report->skipped);
   cJSON_AddBoolToObject(o, "complete", report->complete);
   cJSON_AddNumberToObject(o, "seconds", seconds);
   cJSON_AddItemToObject(o, "failures", p->json);
@@ -56,7 +61,10 @@ static int run_checks(const lcl_check_desc *desc, progress *p) {
   const lcl_status status = lcl__check_run(desc, &report);
   lcl__status_line_end();
   if (status != LCL_OK) return cli_error();
-  if (report.cases == 0) return cli_fail("no case was run");
+  if (report.cases == 0)
+    return cli_fail(report.skipped
+                        ? "no case was run: the algorithm asked for computes none of them"
+                        : "no case was run");
   if (print_report(desc, &report, lcl__now() - start, p) != CLI_OK) return CLI_FAILED;
   if (report.failures == 0) return CLI_OK;
   return cli_fail("%llu of %llu cases differ from the reference",

@@ -392,7 +392,10 @@ static bool is_suite(const char *name) {
 static int one_of(const job *j, const char *name) {
   if (!j->show) return tune_name(j, name);
   if (cli_stopped()) return CLI_FAILED;
-  return tune_table_add(j->show, name) == LCL_OK ? CLI_OK : cli_error();
+  lcl__status_line("%s ...", name);
+  const lcl_status st = tune_table_add(j->show, name);
+  lcl__status_line_end();
+  return st == LCL_OK ? CLI_OK : cli_error();
 }
 
 /* A suite of the benchmark, else a workload or a model. */
@@ -479,12 +482,12 @@ static int show_all(job *j, char **names, int n, bool json) {
 
 static int run(int argc, char **argv) {
   const char *device = NULL, *worker_of = NULL;
-  double budget = 10;
+  double budget = -1; /* none was given */
   bool again = false, show = false, json = false;
   const cli_option table[] = {
     CLI_DEVICE(&device),
     { "budget", CLI_FLOAT, &budget, "MINUTES",
-      "stop after this time; what was found so far is kept", "[0,1e6]" },
+      "stop after this time (10); what was found so far is kept", "[0,1e6]" },
     { "again", CLI_FLAG, &again, NULL, "measure GEMMs again that are in the database" },
     { "show", CLI_FLAG, &show, NULL,
       "measure nothing: print each choice, whether it was measured or comes from the cost model, "
@@ -504,7 +507,9 @@ static int run(int argc, char **argv) {
   if (code >= 0) return code;
   if (device && !*device) device = NULL;
   if (worker_of) return worker(worker_of, device);
-  if (show && again) return cli_usage("tune: --show measures nothing; --again does not go with it");
+  if (show && (again || budget >= 0))
+    return cli_usage("tune: --show measures nothing; %s does not go with it",
+                     again ? "--again" : "--budget");
   bool all = at == argc;
   for (int i = at; i < argc; i++) {
     if (!is_known(argv[i]))
@@ -515,7 +520,7 @@ static int run(int argc, char **argv) {
   }
   static char *const everything[] = { "gemm", "conv", "steps" };
   if (all) argv = (char **)everything, at = 0, argc = 3;
-  job j = { .device = device, .end = lcl__now() + budget * 60, .again = again };
+  job j = { .device = device, .end = lcl__now() + (budget < 0 ? 10 : budget) * 60, .again = again };
   if (lcl_context_create(&(lcl_context_desc) { .device = device }, &j.ctx) != LCL_OK)
     return cli_error();
   cli_catch_stop();

@@ -153,6 +153,14 @@ lcl_status lcl_algorithm_force(lcl_context *ctx, const char *text) {
   return LCL_OK;
 }
 
+bool lcl__choice_asked(lcl_context *ctx) {
+  chooser *ch;
+  bool any = false;
+  if (ready(ctx, &ch) != LCL_OK) return false;
+  for (int i = 0; i < N_OPS; i++) any |= ch->wishes[i].n > 0;
+  return any;
+}
+
 lcl_status lcl_algorithm_find(lcl_context *ctx, lcl_find find) {
   LCL_NEED(ctx);
   if ((int)find < LCL_FIND_OFF || find > LCL_FIND_FULL)

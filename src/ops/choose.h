@@ -13,6 +13,10 @@
  * LATENTCL_FIND is wrong. */
 lcl_status lcl__choose_and_lower(lcl_lower *lw, const lcl_problem *p);
 
+/* Whether algorithms were asked for by name: then lcl_compile() refuses (LCL_ERR_UNSUPPORTED) what
+ * they cannot compute. */
+bool lcl__choice_asked(lcl_context *ctx);
+
 /* The record of a problem that can be used on the context's device, else (false) what is taken
  * where nothing was measured. */
 bool lcl__choice_recorded(lcl_context *ctx, const lcl_kind *kind, const char *key,

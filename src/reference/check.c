@@ -1,5 +1,7 @@
 #include "reference/check.h"
 
+#include "ops/choose.h"
+
 /* The command that repeats a case, behind its message. */
 static lcl_status failed(lcl_status status, const lcl_case *c, const lcl_check_desc *desc,
                          const lcl_spec *spec, uint64_t number) {
@@ -56,12 +58,15 @@ static lcl_status run_rounds(const lcl_check_desc *desc, size_t n, bool *failed,
       const lcl_spec *spec = desc->spec ? desc->spec : lcl__spec_at(i);
       const lcl_status status = check_case(desc, spec, desc->first + round, failed[i], NULL);
       if (status != LCL_OK && !is_wrong_result(status)) return status;
-      report->cases++;
-      report->failures += status != LCL_OK;
-      failed[i] |= status != LCL_OK;
+      const bool skipped = status == LCL_ERR_UNSUPPORTED && lcl__choice_asked(desc->ctx),
+                 wrong = status != LCL_OK && !skipped;
+      report->cases += !skipped;
+      report->skipped += skipped;
+      report->failures += wrong;
+      failed[i] |= wrong;
       const uint64_t done = round * n + i + 1;
-      if (desc->seen && !desc->seen(desc->user, spec, done, desc->cases * n,
-                                    status == LCL_OK ? NULL : lcl_error_message()))
+      if (desc->seen &&
+          !desc->seen(desc->user, spec, done, desc->cases * n, wrong ? lcl_error_message() : NULL))
         return LCL_OK;
     }
   }

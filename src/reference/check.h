@@ -28,6 +28,7 @@ lcl_status lcl__check_case(const lcl_check_desc *desc, uint64_t number, double *
 typedef struct lcl_check_report {
   size_t ops;
   uint64_t cases, failures;
+  uint64_t skipped; /* that the algorithms asked for cannot compute; not among the cases */
   bool complete; /* every case was run */
 } lcl_check_report;
 

@@ -84,6 +84,9 @@ expect 0 'of at most 3\.0 MiB$' env LATENTCL_CACHE_SIZE=3m "$latentcl" cache sta
 expect 0 "LATENTCL_CACHE_SIZE wants bytes" env LATENTCL_CACHE_SIZE=3mb "$latentcl" cache stat
 expect 0 'of at most 256 MiB$' "$latentcl" cache stat
 
+# Cases that the algorithm asked for cannot compute are none that differ.
+expect 0 ' 0 failed, [1-9][0-9]* skipped, which' "$latentcl" check --op conv2d --cases 12 --small --algorithm conv2d=winograd
+
 # The tuner's folder is tried before anything is measured.
 expect 1 'cannot make the folder' env LATENTCL_TUNING=/proc/none "$latentcl" tune gemm-64
 mkdir -m 777 "$work/open"

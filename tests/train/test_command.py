@@ -40,7 +40,7 @@ def usage():
                   ['op', 'relu', '--in', ''], ['op', ''], ['op', 'relu', '--device', ''], ['op', 'relu', '--device='],
                   ['export', 'none'], ['tsne', 'none'], ['sample', 'none'], ['reconstruct', 'none'], ['sample', 'none', '--out', 'x.png', '--rows', '3'],
                   ['encode', 'none', '--layers', '--layer', 'x'], ['report', 'none', '--out', 'x.html'], ['data', 'none', '--json', '--sheet', 'x.png'],
-                  ['check', '--op', 'none'], ['check', '--precision', 'f64'], ['tune', 'none'], ['tune', 'gemm', 'none'], ['tune', 'all', 'none'],
+                  ['check', '--op', 'none'], ['check', '--precision', 'f64'], ['tune', 'none'], ['tune', 'gemm', 'none'], ['tune', 'all', 'none'], ['tune', 'gemm', '--show', '--budget', '9'],
                   ['reproduce', 'imsat/clusters', '--set', 'lr=x'], ['reproduce', 'imsat/clusters', '--set', 'none=1'], ['reproduce', 'imsat/clusters', '--set', 'lr=x', '--list-cells'],
                   ['reproduce', 'imsat/clusters', '--cell', '9999'], ['results', 'add', 'none', '--out', 'x', '--cell', 'none'], ['version', 'none'], ['version', '--json', 'none'],
                   ['train', '--resume'], ['train', '--resume', '--start', 'none', '--out', 'x'], ['op', 'relu', '--list'], ['run', '--operators', 'none.onnx'],
