@@ -5,9 +5,9 @@
  *   out[0] = sum_j q_ij, the point itself included (which adds 1)
  *   out[1] = sum_j q_ij^2 (x_i - x_j),   out[2] the same in y,
  *   q_ij = 1/(1 + (x_i-x_j)^2 + (y_i-y_j)^2)
- * The order of each sum is fixed. A launch adds what the points from begin to end - 1, multiples of
- * 64, do to all; the first one does not add, it sets. No loop of a launch gets long: Mesa's llvmpipe
- * ends a work-item's loops after 65535 rounds.
+ * The order of each sum is fixed. A launch adds what the points from begin to end - 1, multiples
+ * of 64, do to all; the first one does not add, it sets. No loop of a launch gets long: Mesa's
+ * llvmpipe ends a work-item's loops after 65535 rounds.
  *
  * CPUs: a work-item takes TSNE_ROWS points at a time and walks all others in vectors of
  * TSNE_VEC. GPUs: a work-group of 64 takes 64 points and brings the others into local memory
