@@ -135,8 +135,8 @@ lcl_status lcl__buffer_create_in(lcl_context *ctx, size_t bytes, lcl_memory wher
                                  lcl_buffer **out);
 /* Where it costs least to exchange a buffer's data with the host (device/host_memory.c). */
 lcl_status lcl__host_memory_ask(lcl_context *ctx, lcl_memory *where);
-/* Whether the device goes through LCL_LONG_LOOP rounds of a loop (device/loops.c). Where it does not,
- * LCL_SHORT_LOOP rounds of all a work-item's loops together are right. */
+/* Whether the device goes through LCL_LONG_LOOP rounds of a loop (device/loops.c). Where it does
+ * not, LCL_SHORT_LOOP rounds of all a work-item's loops together are right. */
 enum { LCL_LONG_LOOP = 100000, LCL_SHORT_LOOP = 60000 };
 lcl_status lcl__loops_ask(lcl_context *ctx, bool *whole);
 /* Of a buffer in host memory or a part of one; NULL: it lies in the device's. */

@@ -29,7 +29,7 @@ typedef struct lcl_check_report {
   size_t ops;
   uint64_t cases, failures;
   uint64_t skipped; /* that the algorithms asked for cannot compute; not among the cases */
-  bool complete; /* every case was run */
+  bool complete;    /* every case was run */
 } lcl_check_report;
 
 /* Round by round: case 0 of every op, then case 1, ... so that a limit of time cuts all alike.
