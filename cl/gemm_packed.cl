@@ -340,24 +340,23 @@ TILES
 TILE(columns_large, MR, global, private, ZERO, ks)
 TILE(columns_medium, ROWS_MEDIUM, global, private, ZERO, ks)
 TILE(columns_small, ROWS_SMALL, global, private, ZERO, ks)
-TILE_OF_ROWS(rows_large, MR)
-TILE_OF_ROWS(rows_medium, ROWS_MEDIUM)
-TILE_OF_ROWS(rows_small, ROWS_SMALL)
+TILE_OF_ROWS(rows_large, MR, PACKED_B, TAKE_B)
+TILE_OF_ROWS(rows_medium, ROWS_MEDIUM, PACKED_B, TAKE_B)
+TILE_OF_ROWS(rows_small, ROWS_SMALL, PACKED_B, TAKE_B)
+TILE_OF_ROWS(rows_packing, MR, RAW_B, PACK_B)
 #endif
 
-/* tile_large for the first panel of rows, which packs 2*VEC columns of B, its rows rs apart, in
- * passing: stores cost nothing beside the sums. */
-static void tile_packing(global const float *restrict ap, global const stored *restrict b,
-                         size_t rs, local float *restrict bp, int kc, float *restrict t) {
+/* tile_large for the first panel of rows, which packs 2*VEC columns of B in passing; columns of the
+ * panel are ks apart. */
+static void tile_packing(global const float *restrict ap, size_t ks, RAW_B, int kc,
+                         float *restrict t) {
   floatv c[MR], d[MR];
   _Pragma("unroll") for (int r = 0; r < MR; r++) c[r] = d[r] = (floatv)(0.0f);
   for (size_t k = 0; k < (size_t)kc; k++) {
-    const floatv b0 = STORED_VECTOR(b + k * rs), b1 = STORED_VECTOR(b + k * rs + VEC);
-    PREFETCH(ap + (k + 8) * VEC);
-    LSTORE(b0, bp + k * NR);
-    LSTORE(b1, bp + k * NR + VEC);
+    PREFETCH(ap + (k + 8) * ks);
+    PACK_B(k)
     _Pragma("unroll") for (int r = 0; r < MR; r++) {
-      const floatv v = (floatv)(ap[k * VEC + r]);
+      const floatv v = (floatv)(ap[k * ks + r]);
       c[r] = fma(v, b0, c[r]);
       d[r] = fma(v, b1, d[r]);
     }
@@ -410,6 +409,23 @@ static int multiply(global const float *restrict ap, local const float *restrict
   if (rows > ROWS_MEDIUM) tile_large(a, VEC, bp, kc, tile);
   else if (rows > ROWS_SMALL) tile_medium(a, VEC, bp, kc, tile);
   else tile_small(a, VEC, bp, kc, tile);
+  return 0;
+#endif
+}
+
+/* Pack and multiply: the same for a panel of more than ROWS_MEDIUM rows and 2*VEC columns that lie
+ * side by side at b, rsb apart. */
+static int pack_and_multiply(global const float *restrict ap, RAW_B, int p, int rows, int k0,
+                             int kc, const packed_blocks blocks, const gemm_a la,
+                             float *restrict tile) {
+#if AS_IS
+  const int above = MR - rows;
+  global const float *a = ap + (size_t)(p * MR - above) * la.rs + (size_t)k0 * la.s1;
+  if (la.s1 == 1) rows_packing(a, la.rs, b, rsb, bp, kc, tile);
+  else tile_packing(a, la.s1, b, rsb, bp, kc, tile);
+  return above;
+#else
+  tile_packing(ap + ((size_t)p * blocks.pitch + k0) * VEC, VEC, b, rsb, bp, kc, tile);
   return 0;
 #endif
 }
@@ -560,8 +576,7 @@ kernel ONE_ITEM void gemm_packed(global const float *restrict ap, global const s
     const turn k = { k0 == k_begin, k0 + kc >= k_end };
     for (int j0 = j_begin; j0 < j_end; j0 += NR) {
       place to[2];
-      const int in_passing =
-          !AS_IS && side_by_side(j0, s, lb) && s.m - p_begin * MR > ROWS_MEDIUM;
+      const int in_passing = side_by_side(j0, s, lb) && s.m - p_begin * MR > ROWS_MEDIUM;
       for (int side = 0; side < 2; side++) {
         const int j = j0 + side * VEC;
         if (!in_passing) pack_columns(b, bp + side * VEC, kc, k0, j, s, lb, g);
@@ -570,12 +585,11 @@ kernel ONE_ITEM void gemm_packed(global const float *restrict ap, global const s
       for (int p = p_begin; p < p_end; p++) {
         const int rows = min(MR, s.m - p * MR);
         prefetch_columns(b, kc, k0, j0 + NR, p - p_begin, p_end - p_begin, s, lb);
-        int done = 0;
-        if (in_passing && p == p_begin)
-          tile_packing(ap + ((size_t)p * blocks.pitch + k0) * VEC, b + (size_t)k0 * lb.rs + j0,
-                       lb.rs, bp, kc, tile);
-        else
-          done = multiply(ap, bp, p, rows, k0, kc, blocks, la, tile);
+        const int done =
+            in_passing && p == p_begin
+                ? pack_and_multiply(ap, b + (size_t)k0 * lb.rs + j0, lb.rs, bp, p, rows, k0, kc,
+                                    blocks, la, tile)
+                : multiply(ap, bp, p, rows, k0, kc, blocks, la, tile);
         store_tile(tile + done * NR, c, bias, p * MR, rows, j0, z, to, k, s, lc, g);
       }
     }

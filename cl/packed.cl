@@ -143,21 +143,36 @@ static floatv activate(floatv v, int act, float slope) {
   TILE(tile_medium, ROWS_MEDIUM, global, private, ZERO, VEC)                                       \
   TILE(tile_small, ROWS_SMALL, global, private, ZERO, VEC)
 
-/* The same for rows of A as they lie, rs apart, the columns side by side. */
-#define TILE_OF_ROWS(NAME, N)                                                                      \
-  static void NAME(global const float *restrict a, int rs, local const float *restrict bp, int kc, \
-                   float *restrict t) {                                                            \
+/* Two vectors of row k of bp as b0 and b1, and where they come from. */
+#define PACKED_B local const float *restrict bp
+#define TAKE_B(k)                                                                                  \
+  const floatv b0 = LLOAD(bp + (k) * NR), b1 = LLOAD(bp + (k) * NR + VEC);
+/* The same of a matrix b, its rows rsb apart, which bp holds afterwards: stores cost nothing beside
+ * the sums. */
+#define RAW_B global const stored *restrict b, size_t rsb, local float *restrict bp
+#define PACK_B(k)                                                                                  \
+  const floatv b0 = STORED_VECTOR(b + (k) * rsb), b1 = STORED_VECTOR(b + (k) * rsb + VEC);         \
+  LSTORE(b0, bp + (k) * NR);                                                                       \
+  LSTORE(b1, bp + (k) * NR + VEC);
+
+/* TILE of packed B for rows of A as they lie, rs apart, the columns side by side. B_ARGS, TAKE:
+ * PACKED_B and TAKE_B, or RAW_B and PACK_B. */
+#define TILE_OF_ROWS(NAME, N, B_ARGS, TAKE)                                                        \
+  static void NAME(global const float *restrict a, int rs, B_ARGS, int kc, float *restrict t) {    \
     global const float *row[N / 2];                                                                \
     const size_t half_way = (size_t)(N / 2) * rs;                                                  \
     floatv c[N], d[N];                                                                             \
     _Pragma("unroll") for (int r = 0; r < N; r++) c[r] = d[r] = (floatv)(0.0f);                    \
     for (int r = 0; r < N / 2; r++) row[r] = a + (size_t)r * rs;                                   \
     for (size_t k = 0; k < (size_t)kc; k++) {                                                      \
-      const floatv b0 = LLOAD(bp + k * NR), b1 = LLOAD(bp + k * NR + VEC);                         \
+      TAKE(k)                                                                                      \
       _Pragma("unroll") for (int r = 0; r < N / 2; r++) {                                          \
-        const floatv u = (floatv)(row[r][k]), v = (floatv)(row[r][k + half_way]);                  \
-        c[r] = fma(u, b0, c[r]);                                                                   \
-        d[r] = fma(u, b1, d[r]);                                                                   \
+        const floatv v = (floatv)(row[r][k]);                                                      \
+        c[r] = fma(v, b0, c[r]);                                                                   \
+        d[r] = fma(v, b1, d[r]);                                                                   \
+      }                                                                                            \
+      _Pragma("unroll") for (int r = 0; r < N / 2; r++) {                                          \
+        const floatv v = (floatv)(row[r][k + half_way]);                                           \
         c[r + N / 2] = fma(v, b0, c[r + N / 2]);                                                   \
         d[r + N / 2] = fma(v, b1, d[r + N / 2]);                                                   \
       }                                                                                            \

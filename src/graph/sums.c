@@ -134,11 +134,8 @@ static bool adds(lcl_lower *lw, lcl_node *add, lcl_tensor *x, lcl_tensor *y) {
   if (lcl__lower_view(lw, y, &v) != LCL_OK || v.offset != 0 || !lcl__is_dense(y->shape, &v) ||
       lcl__written_since(lw, a->launch, v.slot))
     return false;
-  const lcl_arg out = lcl__out(lw, &add->out[0]);
-  if (out.kind != LCL_ARG_MEMORY || lcl__root_slot(lw, out.slot) == lcl__root_slot(lw, v.slot))
-    return false;
   lcl_arg *args = (lcl_arg *)lw->launches.data[a->launch].args; /* the arena's */
-  args[a->c] = out;
+  args[a->c] = lcl__out(lw, &add->out[0]);
   args[a->addend] = lcl__slot_arg(lw, v.slot, LCL_READ);
   const arg_int value = lcl__int(lw, a->value);
   memcpy(args[a->kind].u.bytes.data + a->field, &value, sizeof value);

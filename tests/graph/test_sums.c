@@ -194,7 +194,7 @@ static void check_adding(lcl_graph *g, const adding *a) {
 static void products_that_add(void **state) {
   (void)state;
   const bool small = strstr(lcl_context_device_name(ctx), "Oclgrind") != NULL;
-  const int k = small ? 70 : 2100; /* more than a block of k */
+  const int k = small ? 70 : 2100, n = small ? 40 : 300; /* blocks of k that are not split */
   lcl_store *store;
   lcl_graph *g;
   ASSERT_OK(lcl_algorithm_force(ctx, "matmul=packed/auto,conv2d=implicit-gemm/auto"));
@@ -204,14 +204,16 @@ static void products_that_add(void **state) {
              *b2 = normal(g, "b2", LCL_SHAPE(30, 37)), *v = normal(g, "v", LCL_SHAPE(20, 37)),
              *vt = normal(g, "vt", LCL_SHAPE(37, 20)),
              *rows = lcl_broadcast(normal(g, "row", LCL_SHAPE(37)), LCL_SHAPE(20, 37));
-  lcl_tensor *deep = normal(g, "deep", LCL_SHAPE(130, k)), *p = normal(g, "p", LCL_SHAPE(k, 40));
+  lcl_tensor *deep = normal(g, "deep", LCL_SHAPE(130, k)), *p = normal(g, "p", LCL_SHAPE(k, n));
   lcl_tensor *three = normal(g, "three", LCL_SHAPE(3, 28, 50)),
              *q = normal(g, "q", LCL_SHAPE(50, 64)), *w3 = normal(g, "w3", LCL_SHAPE(3, 28, 64));
   lcl_tensor *image = normal(g, "image", LCL_SHAPE(2, 5, 9, 7)),
              *filters = normal(g, "filters", LCL_SHAPE(20, 5, 3, 3)),
              *other = normal(g, "other", LCL_SHAPE(20, 5, 3, 3)),
              *gy = normal(g, "gy", LCL_SHAPE(2, 20, 9, 7)),
-             *wide = normal(g, "wide", LCL_SHAPE(2, 20, 9, 7));
+             *wide = normal(g, "wide", LCL_SHAPE(2, 20, 9, 7)),
+             *full = normal(g, "full", LCL_SHAPE(2, 32, 9, 7)),
+             *full2 = normal(g, "full2", LCL_SHAPE(2, 32, 9, 7));
   const lcl_conv_desc same = { .same = true };
   lcl_tensor *ab = lcl_matmul(a, b, false, false), *ab2 = lcl_matmul(a, b2, false, false);
   lcl_tensor *flat = lcl_reshape(lcl_matmul(a, b, false, false), LCL_SHAPE(740));
@@ -228,7 +230,7 @@ static void products_that_add(void **state) {
     { "a row for all", { ab, rows }, lcl_add(ab, rows), 1 },
     { "itself", { ab, ab }, lcl_add(ab, ab), 0 },
     { "behind a view", { flat, normal(g, "line", LCL_SHAPE(740)) }, NULL, 2 },
-    { "blocks of k", { halves, normal(g, "sum", LCL_SHAPE(130, 40)) }, NULL, 2 },
+    { "blocks of k", { halves, normal(g, "sum", LCL_SHAPE(130, n)) }, NULL, 2 },
     { "a batch", { lcl_matmul(three, q, false, false), w3 }, NULL, 2 },
     { "convolutions",
       { lcl_conv2d(image, filters, NULL, &same), lcl_conv2d(image, other, NULL, &same) },
@@ -240,8 +242,8 @@ static void products_that_add(void **state) {
       NULL,
       1 },
     { "filter gradients, channels last",
-      { lcl_conv2d_filter_grad(gy, wide, LCL_SHAPE(20, 20, 3, 3), &same),
-        lcl_conv2d_filter_grad(wide, gy, LCL_SHAPE(20, 20, 3, 3), &same) },
+      { lcl_conv2d_filter_grad(full, full2, LCL_SHAPE(32, 32, 3, 3), &same),
+        lcl_conv2d_filter_grad(full2, full, LCL_SHAPE(32, 32, 3, 3), &same) },
       NULL,
       1 },
   };
@@ -255,13 +257,13 @@ static void products_that_add(void **state) {
   lcl_store_destroy(store);
 }
 
-/* Operands that several products read are packed once: whole, transposed and scaled ones are
- * others. */
+/* An operand that two products read is packed once; other rows of it are another one. Its rows are
+ * a page apart: others are read as they lie. */
 static void packed_once(void **state) {
   (void)state;
-  enum { M = 28, K = 40, N = 1100, Y = 5 };
+  enum { M = 28, K = 1024, N = 40, Y = 4 };
   static float got[2][M * N];
-  const int n = strstr(lcl_context_device_name(ctx), "Oclgrind") ? 40 : N; /* beyond 1024: packed */
+  const int n = strstr(lcl_context_device_name(ctx), "Oclgrind") ? 8 : N;
   const size_t bytes = sizeof(float) * M * (size_t)n;
   lcl_store *store;
   lcl_graph *g;
@@ -269,13 +271,13 @@ static void packed_once(void **state) {
   ASSERT_OK(lcl_algorithm_force(ctx, "matmul=packed/auto"));
   ASSERT_OK(lcl_store_create(ctx, 7, &store));
   ASSERT_OK(lcl_graph_create(store, "test", &g));
-  lcl_tensor *a = normal(g, "a", LCL_SHAPE(M, K)), *b = normal(g, "b", LCL_SHAPE(K, n)),
-             *square = normal(g, "square", LCL_SHAPE(K, K));
-  lcl_tensor *y[Y] = { lcl_matmul(a, b, false, false), lcl_matmul(square, b, false, false),
-                       lcl_matmul(a, lcl_scale(b, 2), false, false),
-                       lcl_matmul(square, b, true, false),
-                       lcl_matmul(lcl_scale(a, 3), b, false, false) };
-  for (int i = 0; i < Y; i++) y[i] = lcl_slice_axis(y[i], 0, 0, M);
+  lcl_tensor *rows = normal(g, "rows", LCL_SHAPE(60, K)), *b = normal(g, "b", LCL_SHAPE(K, n)),
+             *other = normal(g, "other", LCL_SHAPE(60, K)), *part[3];
+  for (int i = 0; i < 3; i++)
+    part[i] = lcl_slice_axis(i == 2 ? other : rows, 0, i == 1 ? 30 : 0, i == 1 ? 58 : 28);
+  lcl_tensor *y[Y] = { lcl_matmul(part[0], b, false, false), lcl_matmul(part[1], b, false, false),
+                       lcl_matmul(part[0], lcl_scale(b, 2), false, false),
+                       lcl_matmul(part[2], b, false, false) };
   size_t apart = 0;
   ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = y, .n_fetch = Y }, &all));
   ASSERT_OK(lcl_run(all));
