@@ -45,11 +45,6 @@
 #define AS_IS 0
 #endif
 
-/* Amid what gathers patches PoCL's compiler keeps three sums in memory and moves others about. */
-#if SOURCE != 0
-#define TILE_FUNCTION static __attribute__((noinline)) void
-#endif
-
 #include "args.h"
 #include "packed.cl"
 

@@ -2,14 +2,10 @@
  * transposition, activations, tiles of sums. Included.
  *
  * Tunables:
- *   VEC            floats in a vector: 16 (AVX-512) or 8
- *   TILE_FUNCTION  how the functions of tiles are declared (static void)
+ *   VEC  floats in a vector: 16 (AVX-512) or 8
  */
 #ifndef VEC
 #define VEC 8
-#endif
-#ifndef TILE_FUNCTION
-#define TILE_FUNCTION static void
 #endif
 #define NR          (2 * VEC)
 #define GLUE_(a, b) a##b
@@ -120,8 +116,8 @@ static floatv activate(floatv v, int act, float slope) {
  * indexed loop over arrays, while walking pointers and named sums cost PoCL's up to 48 moves a
  * round. TILES: those for packed A in global memory and t = A bp. */
 #define TILE(NAME, N, A_SPACE, T_SPACE, FROM, KS)                                                  \
-  TILE_FUNCTION NAME(A_SPACE const float *restrict ap, int ks,                                     \
-                     local const float *restrict bp, int kc, T_SPACE float *restrict t) {          \
+  static void NAME(A_SPACE const float *restrict ap, int ks, local const float *restrict bp,       \
+                   int kc, T_SPACE float *restrict t) {                                            \
     floatv c[N], d[N];                                                                             \
     _Pragma("unroll") for (int r = 0; r < N; r++)                                                  \
         c[r] = FROM(t + r * NR), d[r] = FROM(t + r * NR + VEC);                                    \
@@ -162,8 +158,7 @@ static floatv activate(floatv v, int act, float slope) {
 /* TILE of packed B for rows of A as they lie, rs apart, the columns side by side. B_ARGS, TAKE:
  * PACKED_B and TAKE_B, or RAW_B and PACK_B. */
 #define TILE_OF_ROWS(NAME, N, B_ARGS, TAKE)                                                        \
-  TILE_FUNCTION NAME(global const float *restrict a, int rs, B_ARGS, int kc,                       \
-                     float *restrict t) {                                                          \
+  static void NAME(global const float *restrict a, int rs, B_ARGS, int kc, float *restrict t) {    \
     global const float *row[N / 2];                                                                \
     const size_t half_way = (size_t)(N / 2) * rs;                                                  \
     floatv c[N], d[N];                                                                             \
