@@ -259,6 +259,9 @@ bool lcl__choice_recorded(lcl_context *ctx, const lcl_kind *kind, const char *ke
                           const void *problem, lcl_record *r) {
   const lcl_caps *caps = lcl__context_caps(ctx);
   if (lcl__tuning_find(ctx, key, kind, r)) {
+    /* Of an algorithm that was not tuned, the parameters were the rule's of that time. */
+    if (r->source == LCL_RECORD_FIND || r->source == LCL_RECORD_DEFAULT)
+      r->choice = lcl__kind_start(kind, r->choice.implementation, caps, problem);
     if (lcl__kind_legal(kind, caps, problem, &r->choice)) return true;
     lcl__logf(LCL_LOG_DEBUG, "the record of %s does not fit this device", key);
   }

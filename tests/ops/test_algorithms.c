@@ -646,6 +646,44 @@ static void kept(void **state) {
   lcl_context_destroy(ctx);
 }
 
+/* What the find step measured says which algorithm; its parameters are those of today's rule. Those
+ * that tuning measured stay. */
+static void parameters_of_records(void **state) {
+  (void)state;
+  lcl_context *ctx = open_context();
+  const lcl_caps *caps = lcl__context_caps(ctx);
+  const lcl_gemm g = { .m = 64,
+                       .n = 256,
+                       .k = 64,
+                       .batch = 1,
+                       .a_rs = 64,
+                       .a_len = 64,
+                       .a_tb = 1,
+                       .a_s1 = 1,
+                       .rsb = 256,
+                       .csb = 1,
+                       .ldc = 256 };
+  const lcl_choice usual = lcl__kind_start(
+      &lcl__gemm_kind, lcl__kind_find(&lcl__gemm_kind, caps->packed ? "packed" : "tiled"), caps,
+      &g);
+  lcl_record old = { .choice = usual, .seconds = 1 }, got;
+  if (caps->packed)
+    old.choice.params.panels_n++;
+  else
+    old.choice.params.split_k++;
+  assert_false(lcl__choice_equal(&old.choice, &usual));
+  static const lcl_record_source sources[] = { LCL_RECORD_DEFAULT, LCL_RECORD_FIND,
+                                               LCL_RECORD_TUNE };
+  for (size_t i = 0; i < LCL_COUNT(sources); i++) {
+    old.source = sources[i];
+    ASSERT_OK(lcl__tuning_save(ctx, "gemm old", &old));
+    assert_true(lcl__choice_recorded(ctx, &lcl__gemm_kind, "gemm old", &g, &got));
+    assert_int_equal(got.source, sources[i]);
+    assert_true(lcl__choice_equal(&got.choice, i < 2 ? &usual : &old.choice));
+  }
+  lcl_context_destroy(ctx);
+}
+
 /* What an earlier start had no time for is measured by a full search, and by no quick one; what was
  * measured is not measured again, by neither. */
 static void several_starts(void **state) {
@@ -727,6 +765,7 @@ int main(void) {
     cmocka_unit_test_setup_teardown(heaviest_first, setup, teardown),
     cmocka_unit_test_setup_teardown(kept, setup, teardown),
     cmocka_unit_test_setup_teardown(several_starts, setup, teardown),
+    cmocka_unit_test_setup_teardown(parameters_of_records, setup, teardown),
     cmocka_unit_test_setup_teardown(nowhere_to_keep, setup, teardown),
     cmocka_unit_test_setup_teardown(collected, setup, teardown),
   };
