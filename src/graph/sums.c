@@ -123,6 +123,16 @@ bool lcl__written_since(const lcl_lower *lw, size_t first, int slot) {
   return false;
 }
 
+/* Whether any other launch than this one has to do with the slot: one of several that make a part
+ * each, as of the phases of a stride. */
+static bool shared(const lcl_lower *lw, size_t launch, int slot) {
+  const lcl_arg whole = { .kind = LCL_ARG_MEMORY, .slot = slot };
+  for (size_t r = 0; r < lw->launches.n; r++)
+    for (int i = 0; r != launch && i < lw->launches.data[r].n_args; i++)
+      if (overlap(lw, &lw->launches.data[r].args[i], &whole)) return true;
+  return false;
+}
+
 /* The launch that makes x, which only the sum reads, adds y to it. */
 static bool adds(lcl_lower *lw, lcl_node *add, lcl_tensor *x, lcl_tensor *y) {
   const int slot = read_once(lw, x);
@@ -131,8 +141,8 @@ static bool adds(lcl_lower *lw, lcl_node *add, lcl_tensor *x, lcl_tensor *y) {
   while (i < lw->adders.n && lw->adders.data[i].slot != slot) i++;
   if (slot < 0 || i == lw->adders.n || !lcl_shape_equal(x->shape, y->shape)) return false;
   lcl_adder *a = &lw->adders.data[i];
-  if (lcl__lower_view(lw, y, &v) != LCL_OK || v.offset != 0 || !lcl__is_dense(y->shape, &v) ||
-      lcl__written_since(lw, a->launch, v.slot))
+  if (shared(lw, a->launch, slot) || lcl__lower_view(lw, y, &v) != LCL_OK || v.offset != 0 ||
+      !lcl__is_dense(y->shape, &v) || lcl__written_since(lw, a->launch, v.slot))
     return false;
   lcl_arg *args = (lcl_arg *)lw->launches.data[a->launch].args; /* the arena's */
   args[a->c] = lcl__out(lw, &add->out[0]);

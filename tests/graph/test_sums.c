@@ -214,7 +214,7 @@ static void products_that_add(void **state) {
              *wide = normal(g, "wide", LCL_SHAPE(2, 20, 9, 7)),
              *full = normal(g, "full", LCL_SHAPE(2, 32, 9, 7)),
              *full2 = normal(g, "full2", LCL_SHAPE(2, 32, 9, 7));
-  const lcl_conv_desc same = { .same = true };
+  const lcl_conv_desc same = { .same = true }, strided = { .same = true, .stride = { 2, 2 } };
   lcl_tensor *ab = lcl_matmul(a, b, false, false), *ab2 = lcl_matmul(a, b2, false, false);
   lcl_tensor *flat = lcl_reshape(lcl_matmul(a, b, false, false), LCL_SHAPE(740));
   lcl_tensor *halves = lcl_matmul(deep, p, false, false);
@@ -241,6 +241,16 @@ static void products_that_add(void **state) {
         lcl_conv2d_filter_grad(image, wide, LCL_SHAPE(20, 5, 3, 3), &same) },
       NULL,
       1 },
+    { "input gradients",
+      { lcl_conv2d_input_grad(gy, filters, LCL_SHAPE(2, 5, 9, 7), &same),
+        lcl_conv2d_input_grad(wide, filters, LCL_SHAPE(2, 5, 9, 7), &same) },
+      NULL,
+      1 },
+    { "input gradients, phases of a stride",
+      { lcl_conv2d_input_grad(gy, filters, LCL_SHAPE(2, 5, 17, 13), &strided),
+        lcl_conv2d_input_grad(wide, filters, LCL_SHAPE(2, 5, 17, 13), &strided) },
+      NULL,
+      0 },
     { "filter gradients, channels last",
       { lcl_conv2d_filter_grad(full, full2, LCL_SHAPE(32, 32, 3, 3), &same),
         lcl_conv2d_filter_grad(full2, full, LCL_SHAPE(32, 32, 3, 3), &same) },
