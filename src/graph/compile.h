@@ -146,6 +146,7 @@ struct lcl_lower {
   size_t scratch;                   /* bytes of lcl__scratch() */
   bool random;                      /* samples random numbers: the state advances */
   bool guard;                       /* every buffer gets a guard band */
+  bool no_fusion;                   /* sums are not made by what makes an operand either */
   lcl_status status;                /* first failure of a function that returns an argument */
   void (**again)(lcl_context *ctx); /* lcl__lower_again's wish; NULL: the second time */
 };

@@ -143,6 +143,7 @@ static lcl_status build(lcl_graph *g, const lcl_compile_desc *desc,
                    .graph = g,
                    .arena = lcl__arena_create(),
                    .guard = desc->guard_bands,
+                   .no_fusion = desc->no_fusion,
                    .again = again };
   lcl_status st = p && roots && lw.arena ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK) {

@@ -154,6 +154,7 @@ static bool adds(lcl_lower *lw, lcl_node *add, lcl_tensor *x, lcl_tensor *y) {
 }
 
 bool lcl__launch_adds(lcl_lower *lw, lcl_node *add) {
+  if (lw->no_fusion) return false;
   for (size_t i = 0; i < lw->groups.again.n; i++)
     if (lw->groups.again.data[i].node == add->id) return false;
   return adds(lw, add, add->in[0], add->in[1]) || adds(lw, add, add->in[1], add->in[0]);
@@ -161,7 +162,7 @@ bool lcl__launch_adds(lcl_lower *lw, lcl_node *add) {
 
 bool lcl__sums_add(lcl_lower *lw, lcl_node *add) {
   const int64_t results = lcl_shape_count(add->out[0].shape);
-  if (!lw->n_sums) return false;
+  if (!lw->n_sums || lw->no_fusion) return false;
   const int a = read_once(lw, add->in[0]), b = read_once(lw, add->in[1]);
   if (a < 0 || b < 0 || !waits(lw, a, results) || !waits(lw, b, results)) return false;
   const lcl_arg y = lcl__out(lw, &add->out[0]);

@@ -263,6 +263,15 @@ static void products_that_add(void **state) {
     ASSERT_OK(lcl_graph_status(g));
     check_adding(g, &c);
   }
+  size_t launches[2];
+  for (int i = 0; i < 2; i++) { /* without fusion a sum has a launch of its own */
+    lcl_program *program;
+    ASSERT_OK(lcl_compile(
+        g, &(lcl_compile_desc) { .fetch = &cases[0].y, .n_fetch = 1, .no_fusion = i }, &program));
+    launches[i] = lcl_program_get_stats(program).launches;
+    lcl_program_destroy(program);
+  }
+  if (lcl__context_caps(ctx)->packed) assert_int_equal(launches[1], launches[0] + 1);
   lcl_graph_destroy(g);
   lcl_store_destroy(store);
 }
