@@ -82,7 +82,8 @@ lcl_status lcl__probe_arithmetic(lcl_context *ctx, int vec, bool half, double bu
                                  double *rate) {
   enum { FEW = 20, MANY = 50000 }; /* llvmpipe ends loops after 65535 rounds */
   double flops, seconds;
-  LCL_TRY(flops_of(ctx, vec, half, FEW, 0, &flops, &seconds));
+  /* Some hundred times: a machine that does other things delays a few of them. */
+  LCL_TRY(flops_of(ctx, vec, half, FEW, 0.01, &flops, &seconds));
   /* As many rounds as take some milliseconds: a simulated device is a thousand times slower than a
    * real one. Short enough to run undisturbed once in a while on a machine that does other things.
    */
