@@ -107,6 +107,11 @@ static floatv activate(floatv v, int act, float slope) {
   return tanh(v);
 }
 
+/* Two vectors of row k of bp as b0 and b1, and where they come from. */
+#define PACKED_B local const float *restrict bp
+#define TAKE_B(k)                                                                                  \
+  const floatv b0 = LLOAD(bp + (k) * NR), b1 = LLOAD(bp + (k) * NR + VEC);
+
 /* A comes from the L2 cache or further, and so does a block of B that is larger than the L1: asking
  * early for their lines saves up to a tenth.
  *
@@ -122,7 +127,7 @@ static floatv activate(floatv v, int act, float slope) {
     _Pragma("unroll") for (int r = 0; r < N; r++)                                                  \
         c[r] = FROM(t + r * NR), d[r] = FROM(t + r * NR + VEC);                                    \
     for (int k = 0; k < kc; k++) {                                                                 \
-      const floatv b0 = LLOAD(bp + k * NR), b1 = LLOAD(bp + k * NR + VEC);                         \
+      TAKE_B(k)                                                                                    \
       PREFETCH(ap + (k + 8) * (KS));                                                               \
       PREFETCH(bp + (k + 8) * NR);                                                                 \
       PREFETCH(bp + (k + 8) * NR + VEC);                                                           \
@@ -143,11 +148,7 @@ static floatv activate(floatv v, int act, float slope) {
   TILE(tile_medium, ROWS_MEDIUM, global, private, ZERO, VEC)                                       \
   TILE(tile_small, ROWS_SMALL, global, private, ZERO, VEC)
 
-/* Two vectors of row k of bp as b0 and b1, and where they come from. */
-#define PACKED_B local const float *restrict bp
-#define TAKE_B(k)                                                                                  \
-  const floatv b0 = LLOAD(bp + (k) * NR), b1 = LLOAD(bp + (k) * NR + VEC);
-/* The same of a matrix b, its rows rsb apart, which bp holds afterwards: stores cost nothing beside
+/* TAKE_B of a matrix b, its rows rsb apart, which bp holds afterwards: stores cost nothing beside
  * the sums. */
 #define RAW_B global const stored *restrict b, size_t rsb, local float *restrict bp
 #define PACK_B(k)                                                                                  \
@@ -156,7 +157,8 @@ static floatv activate(floatv v, int act, float slope) {
   LSTORE(b1, bp + (k) * NR + VEC);
 
 /* TILE of packed B for rows of A as they lie, rs apart, the columns side by side. B_ARGS, TAKE:
- * PACKED_B and TAKE_B, or RAW_B and PACK_B. */
+ * PACKED_B and TAKE_B, or RAW_B and PACK_B. One factor at a time: with two PoCL's compiler keeps a
+ * sum in memory. */
 #define TILE_OF_ROWS(NAME, N, B_ARGS, TAKE)                                                        \
   static void NAME(global const float *restrict a, int rs, B_ARGS, int kc, float *restrict t) {    \
     global const float *row[N / 2];                                                                \

@@ -259,14 +259,13 @@ typedef struct lcl_sum_kernel {
 /* The same by another kernel. */
 lcl_status lcl__sum_parts_by(lcl_lower *lw, const lcl_sum_kernel *kernel, lcl_arg parts, lcl_arg y,
                              int64_t results, int64_t splits, float factor);
-/* Whether the sum of two tensors, each a sum that waits and is read by nothing else, waits now. */
-bool lcl__sums_add(lcl_lower *lw, lcl_node *add);
 /* The launch emitted last could add a number to each element of its result, argument c, which it
  * alone writes: argument `addend` would have them, laid out alike, and the arg_int at `field` of
  * argument `kind` be `value`. */
 void lcl__may_add(lcl_lower *lw, int c, int addend, int kind, size_t field, int value);
-/* Whether the launch that made one operand of a sum of two could be had to add the other. */
-bool lcl__launch_adds(lcl_lower *lw, lcl_node *add);
+/* Whether a sum of two tensors needs no launch of its own: both are sums that wait, or the launch
+ * that made one could be had to add the other. */
+bool lcl__lower_sum(lcl_lower *lw, lcl_node *add);
 lcl_status lcl__emit_copy(lcl_lower *lw, lcl_arg from, lcl_arg to, size_t bytes);
 lcl_status lcl__emit_fill(lcl_lower *lw, lcl_arg to, uint32_t pattern, size_t bytes);
 

@@ -111,13 +111,18 @@ void lcl__may_add(lcl_lower *lw, int c, int addend, int kind, size_t field, int 
   if (!LCL_PUSH(&lw->adders, a) && lw->status == LCL_OK) lw->status = LCL_ERR_HOST_MEMORY;
 }
 
+/* Whether the launch has an argument of that access (or of one of two) that touches the slot. */
+static bool touches(const lcl_lower *lw, const lcl_launch *l, int access, int slot) {
+  const lcl_arg whole = { .kind = LCL_ARG_MEMORY, .slot = slot };
+  for (int i = 0; i < l->n_args; i++)
+    if (l->args[i].access & access && overlap(lw, &l->args[i], &whole)) return true;
+  return false;
+}
+
 bool lcl__written_since(const lcl_lower *lw, size_t first, int slot) {
   const lcl_arg whole = { .kind = LCL_ARG_MEMORY, .slot = slot };
   for (size_t r = first; r < lw->launches.n; r++)
-    for (int i = 0; i < lw->launches.data[r].n_args; i++) {
-      const lcl_arg *a = &lw->launches.data[r].args[i];
-      if (a->kind == LCL_ARG_MEMORY && a->access & LCL_WRITE && overlap(lw, a, &whole)) return true;
-    }
+    if (touches(lw, &lw->launches.data[r], LCL_WRITE, slot)) return true;
   for (int i = 0; i < lw->n_sums; i++)
     if (overlap(lw, &lw->sums[i].y, &whole)) return true;
   return false;
@@ -126,10 +131,8 @@ bool lcl__written_since(const lcl_lower *lw, size_t first, int slot) {
 /* Whether any other launch than this one has to do with the slot: one of several that make a part
  * each, as of the phases of a stride. */
 static bool shared(const lcl_lower *lw, size_t launch, int slot) {
-  const lcl_arg whole = { .kind = LCL_ARG_MEMORY, .slot = slot };
   for (size_t r = 0; r < lw->launches.n; r++)
-    for (int i = 0; r != launch && i < lw->launches.data[r].n_args; i++)
-      if (overlap(lw, &lw->launches.data[r].args[i], &whole)) return true;
+    if (r != launch && touches(lw, &lw->launches.data[r], LCL_READ_WRITE, slot)) return true;
   return false;
 }
 
@@ -153,20 +156,24 @@ static bool adds(lcl_lower *lw, lcl_node *add, lcl_tensor *x, lcl_tensor *y) {
   return true;
 }
 
-bool lcl__launch_adds(lcl_lower *lw, lcl_node *add) {
-  if (lw->no_fusion) return false;
+static bool launch_adds(lcl_lower *lw, lcl_node *add) {
   for (size_t i = 0; i < lw->groups.again.n; i++)
     if (lw->groups.again.data[i].node == add->id) return false;
   return adds(lw, add, add->in[0], add->in[1]) || adds(lw, add, add->in[1], add->in[0]);
 }
 
-bool lcl__sums_add(lcl_lower *lw, lcl_node *add) {
+/* The sum of two sums that wait, which nothing else reads, waits instead. */
+static bool sums_add(lcl_lower *lw, lcl_node *add) {
   const int64_t results = lcl_shape_count(add->out[0].shape);
-  if (!lw->n_sums || lw->no_fusion) return false;
+  if (!lw->n_sums) return false;
   const int a = read_once(lw, add->in[0]), b = read_once(lw, add->in[1]);
   if (a < 0 || b < 0 || !waits(lw, a, results) || !waits(lw, b, results)) return false;
   const lcl_arg y = lcl__out(lw, &add->out[0]);
   for (int i = 0; i < lw->n_sums; i++)
     if (lw->sums[i].y.slot == a || lw->sums[i].y.slot == b) lw->sums[i].y = y;
   return true;
+}
+
+bool lcl__lower_sum(lcl_lower *lw, lcl_node *add) {
+  return !lw->no_fusion && (sums_add(lw, add) || launch_adds(lw, add));
 }

@@ -93,8 +93,7 @@ lcl_status lcl__lower_map_group(lcl_lower *lw, const lcl_space *space, lcl_node 
                                 int n) {
   lcl_fused f = { .lw = lw, .caps = lcl__lower_caps(lw), .space = *space };
   if (n == 1 && nodes[0]->n_in == 2 &&
-      ((const lcl_map_attr *)nodes[0]->attr)->code == LCL_MAP_ADD &&
-      (lcl__sums_add(lw, nodes[0]) || lcl__launch_adds(lw, nodes[0])))
+      ((const lcl_map_attr *)nodes[0]->attr)->code == LCL_MAP_ADD && lcl__lower_sum(lw, nodes[0]))
     return LCL_OK;
   lcl_status st = lcl__fused_collect(&f, nodes, n);
   if (st == LCL_OK) {

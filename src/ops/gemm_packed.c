@@ -224,9 +224,9 @@ static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_param
               .local = { 1, 1, 1 },
               .flops = g->flops,
               .bytes = lcl__gemm_bytes(g) }));
-  if (t.part < 0) lcl__gemm_may_add(lw, g, C, BIAS, C_ARGS);
-  return t.part < 0 ? LCL_OK
-                    : lcl__gemm_sum_parts(lw, g, splits, t.part, t.ldc, transposed ? cl : 0);
+  if (t.part >= 0) return lcl__gemm_sum_parts(lw, g, splits, t.part, t.ldc, transposed ? cl : 0);
+  lcl__gemm_may_add(lw, g, C, BIAS, C_ARGS);
+  return LCL_OK;
 }
 
 static const lcl_kernel_param params[] = { LCL_KERNEL_PARAM(split_k, 1, 2, 3, 4, 6, 8),

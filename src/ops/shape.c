@@ -400,7 +400,7 @@ static lcl_status infer_concat(lcl_node *node) {
 
 static lcl_status lower_concat(lcl_lower *lw, lcl_node *node) {
   int axis = (int)((const lcl_axes_attr *)node->attr)->axes;
-  bool joined = false;
+  bool joined;
   LCL_TRY(lcl__lower_join(lw, node, axis, &joined));
   if (joined) return LCL_OK;
   lcl_view to = { 0 };
