@@ -9,7 +9,8 @@
  *   unpool   gx[p,c] = sum of v over the outputs whose index is c, in reading order, without
  *            atomics: a sum per input cell over the windows that cover it (pool_unpool), or one
  *            work-item a plane (pool_unpool_plane; pool_unpool_plane_long where more than
- *            LCL_SUM_BLOCK outputs may meet in a cell; lost: as gx, room).
+ *            LCL_SUM_BLOCK outputs may meet in a cell; lost: as gx, room). A launch takes the
+ *            outputs first .. end-1 of each plane, after the first `clear` cells are zero.
  *   gather   y[p,o] = x[p, index[o]]: unpool's adjoint.
  *   average  y = sum / divisor; divisor = elements inside the image, or inside the padded image
  *            (include_pad).
@@ -200,11 +201,12 @@ __kernel void pool_unpool(__global const float *restrict v, __global const int *
 
 __kernel void pool_unpool_plane(__global const float *restrict v,
                                 __global const int *restrict indices, __global float *restrict gx,
-                                const int planes, const int in_plane, const int out_plane) {
+                                const int planes, const int in_plane, const int out_plane,
+                                const int first, const int end, const int clear) {
   for (int p = (int)get_global_id(0); p < planes; p += (int)get_global_size(0)) {
     __global float *image = gx + (size_t)p * in_plane;
-    for (int i = 0; i < in_plane; i++) image[i] = 0.0f;
-    for (int i = 0; i < out_plane; i++) {
+    for (int i = 0; i < clear; i++) image[i] = 0.0f;
+    for (int i = first; i < end; i++) {
       const int to = indices[(size_t)p * out_plane + i];
       if (to >= 0 && to < in_plane) image[to] += v[(size_t)p * out_plane + i];
     }
@@ -214,11 +216,12 @@ __kernel void pool_unpool_plane(__global const float *restrict v,
 __kernel void pool_unpool_plane_long(__global const float *restrict v,
                                      __global const int *restrict indices,
                                      __global float *restrict gx, __global float *restrict lost,
-                                     const int planes, const int in_plane, const int out_plane) {
+                                     const int planes, const int in_plane, const int out_plane,
+                                     const int first, const int end, const int clear) {
   for (int p = (int)get_global_id(0); p < planes; p += (int)get_global_size(0)) {
     __global float *image = gx + (size_t)p * in_plane, *rest = lost + (size_t)p * in_plane;
-    for (int i = 0; i < in_plane; i++) image[i] = rest[i] = 0.0f;
-    for (int i = 0; i < out_plane; i++) {
+    for (int i = 0; i < clear; i++) image[i] = rest[i] = 0.0f;
+    for (int i = first; i < end; i++) {
       const int to = indices[(size_t)p * out_plane + i];
       if (to >= 0 && to < in_plane)
         LCL_SUM_JOIN(float, image[to], rest[to], v[(size_t)p * out_plane + i])

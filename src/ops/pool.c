@@ -8,6 +8,7 @@
 #include "latentcl/ops.h"
 #include "ops/map.h"
 #include "ops/attributes.h"
+#include "ops/packed.h"
 
 static const lcl_op op_max, op_unpool, op_gather, op_average, op_average_adjoint;
 
@@ -198,6 +199,32 @@ static int64_t overlap(const lcl_pool_attr *a) {
   return n;
 }
 
+/* A work-item a plane. Of long planes several launches take a part each: not every device goes
+ * through so many rounds of a loop (lcl__loops_ask). */
+static lcl_status scatter(lcl_lower *lw, lcl_node *node, int64_t planes, int64_t cells,
+                          int64_t outputs) {
+  const lcl_pool_attr *a = node->attr;
+  const bool many = !a->known || overlap(a) > 8; /* LCL_SUM_BLOCK */
+  const bool split = cells + outputs > LCL_SHORT_LOOP;
+  const size_t bytes = (size_t)(planes * cells) * sizeof(float);
+  lcl_arg sums[2] = { lcl__out(lw, &node->out[0]) };
+  if (many) sums[1] = lcl__scratch_arg(lw, lcl__scratch(lw, bytes), LCL_WRITE);
+  for (int i = 0; i < 1 + many && split; i++) {
+    LCL_TRY(lcl__emit_fill(lw, sums[i], 0, bytes));
+    sums[i].access = LCL_READ_WRITE;
+  }
+  for (int64_t first = 0; first < outputs; first += LCL_SHORT_LOOP) {
+    lcl_arg_list l = { .n = 0 };
+    for (int i = 0; i < 2; i++) lcl__args_add(&l, lcl__in(lw, node->in[i]));
+    for (int i = 0; i < 1 + many; i++) lcl__args_add(&l, sums[i]);
+    LCL_ADD_INTS(&l, planes, cells, outputs, first, LCL_MIN(outputs, first + LCL_SHORT_LOOP),
+                 split ? 0 : cells);
+    LCL_TRY(emit(lw, many ? "pool_unpool_plane_long" : "pool_unpool_plane", l.a, l.n, node, planes,
+                 1, element_bytes(node)));
+  }
+  return LCL_OK;
+}
+
 static lcl_status lower_unpool(lcl_lower *lw, lcl_node *node) {
   const lcl_pool_attr *a = node->attr;
   const lcl_shape in = node->out[0].shape, out = node->in[0]->shape;
@@ -212,28 +239,7 @@ static lcl_status lower_unpool(lcl_lower *lw, lcl_node *node) {
     return emit(lw, "pool_unpool", args, LCL_COUNT(args), node, planes * in.dim[2], in.dim[3],
                 element_bytes(node));
   }
-  const lcl_arg planes_of[] = { lcl__i32(planes), lcl__i32(in.dim[2] * in.dim[3]),
-                                lcl__i32(out.dim[2] * out.dim[3]) };
-  if (a->known && overlap(a) <= 8) { /* LCL_SUM_BLOCK */
-    const lcl_arg args[] = { lcl__in(lw, node->in[0]),
-                             lcl__in(lw, node->in[1]),
-                             lcl__out(lw, &node->out[0]),
-                             planes_of[0],
-                             planes_of[1],
-                             planes_of[2] };
-    return emit(lw, "pool_unpool_plane", args, LCL_COUNT(args), node, planes, 1,
-                element_bytes(node));
-  }
-  const int lost = lcl__scratch(lw, (size_t)lcl_shape_count(in) * sizeof(float));
-  const lcl_arg args[] = { lcl__in(lw, node->in[0]),
-                           lcl__in(lw, node->in[1]),
-                           lcl__out(lw, &node->out[0]),
-                           lcl__scratch_arg(lw, lost, LCL_WRITE),
-                           planes_of[0],
-                           planes_of[1],
-                           planes_of[2] };
-  return emit(lw, "pool_unpool_plane_long", args, LCL_COUNT(args), node, planes, 1,
-              element_bytes(node));
+  return scatter(lw, node, planes, in.dim[2] * in.dim[3], out.dim[2] * out.dim[3]);
 }
 
 static lcl_status lower_gather(lcl_lower *lw, lcl_node *node) {

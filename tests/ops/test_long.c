@@ -57,6 +57,13 @@ static void rows(void **state) {
   check("transpose", NULL, 1, &LCL_SHAPE(2, 90001));
 }
 
+static void planes(void **state) {
+  (void)state;
+  check("max_pool2d", "kernel=2", 1, &LCL_SHAPE(1, 1, 520, 520));
+  check("max_unpool2d", "shape=1,2,130,260", 2,
+        (lcl_shape[]) { LCL_SHAPE(1, 2, 100, 701), LCL_SHAPE(1, 2, 100, 701) });
+}
+
 static void gemms(void **state) {
   (void)state;
   check("matmul", NULL, 2, (lcl_shape[]) { LCL_SHAPE(2, 150001), LCL_SHAPE(150001, 3) });
@@ -322,13 +329,10 @@ static void norm_of_gradient(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(sums),
-    cmocka_unit_test(arg_max),
-    cmocka_unit_test(rows),
-    cmocka_unit_test(gemms),
-    cmocka_unit_test(exact_sums),
-    cmocka_unit_test(infinite_sums),
-    cmocka_unit_test(norm_of_gradient),
+    cmocka_unit_test(sums),          cmocka_unit_test(arg_max),
+    cmocka_unit_test(rows),          cmocka_unit_test(planes),
+    cmocka_unit_test(gemms),         cmocka_unit_test(exact_sums),
+    cmocka_unit_test(infinite_sums), cmocka_unit_test(norm_of_gradient),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
