@@ -337,16 +337,16 @@ static lcl_status start_files(lcl_trainer *t, const lcl_tensor_file *checkpoint)
   /* Before config.json: a folder with a config always has a checkpoint. After a resume: whoever
    * resumes next cuts the new event file. */
   if (!checkpoint || t->events.file) LCL_TRY(lcl__trainer_save(t));
-  return lcl__write_config(t->s, t->d->commit, t->folder);
+  return lcl__write_config(t->s, t->d->commit, t->d->start, t->folder);
 }
 
 /* Whoever reads the run finds the data where config.json says, which is JSON. */
-static lcl_status check_recordable(const char *data) {
-  if (!data || lcl__is_utf8(data)) return LCL_OK;
+static lcl_status check_recordable(const char *what, const char *path) {
+  if (!path || lcl__is_utf8(path)) return LCL_OK;
   return lcl__fail(LCL_ERR_ARGUMENT,
-                   "the name of the data, %s, is not UTF-8, as config.json must be: give them "
-                   "another name (a link will do)",
-                   data);
+                   "the name of the %s, %s, is not UTF-8, as config.json must be: give it another "
+                   "name (a link will do)",
+                   what, path);
 }
 
 /* Parts that a classifier will be measured on can be: known now, not after the last epoch. */
@@ -402,7 +402,8 @@ static lcl_status open_with(lcl_trainer *t, lcl_context *ctx, const lcl_tensor_f
   if (t->leads) LCL_TRY(lcl__check_run_outputs(&t->d->trace, 1, runs, LCL_COUNT(runs), t->s));
   LCL_TRY(check_labels(t));
   LCL_TRY(check_asked(t));
-  LCL_TRY(check_recordable(t->s->data_path));
+  LCL_TRY(check_recordable("data", t->s->data_path));
+  LCL_TRY(check_recordable("run to start from", t->d->start));
   LCL_TRY(open_steps(t, ctx));
   LCL_TRY(lcl__trainer_open_evaluation(t));
   return checkpoint || !t->leads ? LCL_OK : first_values(t);
