@@ -112,9 +112,6 @@ static void nothing_to_wait_for(void **state) {
     ASSERT_STATUS(start_run(&r, NULL), LCL_ERR_ARGUMENT);
     assert_non_null(strstr(lcl_error_message(), cases[i].said));
   }
-  run(&(run_desc) { .model = "semantic-noise",
-                    .set = "arch=mlp validation=-1 patience=0 epochs=1",
-                    .name = "no-patience" });
 }
 
 /* ---- metrics ---- */
