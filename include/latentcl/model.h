@@ -236,7 +236,8 @@ LCL_API const lcl_option *lcl_common_options(size_t *n);
  *
  * @param s  the settings, with the class's defaults; class_weights points into o afterwards
  * @param o  a set that has the common options
- * @return #LCL_ERR_ARGUMENT for a list of augmentations that is none */
+ * @return #LCL_ERR_ARGUMENT for a list of augmentations that is none, or a linear schedule that
+ *   ends before it begins */
 LCL_API lcl_status lcl_settings_apply(lcl_settings *s, const lcl_options *o);
 
 /** Learning rate of a step.

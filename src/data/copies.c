@@ -141,6 +141,7 @@ lcl_status lcl__dataset_copies(const lcl_dataset *ds, const lcl_data_desc *desc,
   k.index = index;
   if (s == LCL_OK) s = fill(&k, number, &raw, index);
   if (s == LCL_OK) s = lcl__raw_to_dataset(&raw, ds->name, out);
+  if (s == LCL_OK) (*out)->any_range = ds->any_range;
   lcl__raw_free(&raw);
   lcl__free(number);
   lcl__free(index);

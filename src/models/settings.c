@@ -26,7 +26,8 @@ static const lcl_option common[] = {
   { "lr", LCL_OPTION_FLOAT, "", "initial learning rate", "(0,inf)" },
   { "lr_schedule", LCL_OPTION_CHOICE, "",
     "step: divide by lr_factor every lr_every epochs until lr_until; exponential: times lr_factor "
-    "an epoch; linear: to 0 between lr_from and lr_until; plateau: divide when stalled for "
+    "an epoch; linear: to 0 between lr_from and lr_until (the end); plateau: divide when stalled "
+    "for "
     "lr_every epochs",
     "constant|step|exponential|linear|plateau" },
   { "lr_factor", LCL_OPTION_FLOAT, "", "see lr_schedule", "(0,inf)" },
@@ -111,7 +112,7 @@ const char *lcl__setting_text(const lcl_settings *s, const char *option, char bu
   return buf;
 }
 
-static void apply_schedule(lcl_schedule *s, const lcl_options *o) {
+static lcl_status apply_schedule(lcl_schedule *s, const lcl_options *o, int epochs) {
   read_float(o, "lr", &s->lr);
   if (lcl_option_given(o, "lr_schedule")) {
     for (size_t i = 0; i < LCL_COUNT(schedules); i++)
@@ -127,6 +128,14 @@ static void apply_schedule(lcl_schedule *s, const lcl_options *o) {
   if (by_factor && s->factor <= 0) s->factor = s->kind == LCL_SCHEDULE_EXPONENTIAL ? 0.99 : 5;
   if ((s->kind == LCL_SCHEDULE_STEP || s->kind == LCL_SCHEDULE_PLATEAU) && s->every <= 0)
     s->every = 40;
+  if (!lcl_option_is(o, "lr_schedule", "linear")) return LCL_OK;
+  if (s->until <= 0) s->until = epochs;
+  if (s->until > s->from) return LCL_OK;
+  return lcl__fail(
+      LCL_ERR_ARGUMENT,
+      "lr_schedule=linear falls between lr_from and lr_until: more than lr_from=%d was "
+      "expected, not lr_until=%d",
+      s->from, s->until);
 }
 
 static void apply_optimiser(lcl_optimiser_desc *d, const lcl_options *o) {
@@ -235,7 +244,7 @@ lcl_status lcl_settings_apply(lcl_settings *s, const lcl_options *o) {
   read_int(o, "subset", &s->subset);
   read_int(o, "patience", &s->patience);
   read_int(o, "select_last", &s->select_last);
-  apply_schedule(&s->schedule, o);
+  LCL_TRY(apply_schedule(&s->schedule, o, s->epochs));
   apply_optimiser(&s->optimiser, o);
   LCL_TRY(apply_augment(s, lcl_option_text(o, "augment")));
   if (lcl_option_given(o, "class_weights")) s->class_weights = lcl_option_text(o, "class_weights");

@@ -97,15 +97,34 @@ static void add_data(cJSON *root, const lcl_session *s) {
   cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)m->width));
 }
 
-lcl_status lcl__write_config(lcl_session *s, const char *commit, const char *folder) {
+/* What stays as it was when the run began: a resume writes the file again. */
+static lcl_status add_beginning(cJSON *root, const char *folder, const char *path,
+                                const char *start) {
+  char date[24], full[PATH_MAX];
+  const char *created = date;
+  lcl_run_config before = { 0 };
+  lcl__utc_now(date);
+  if (start && realpath(start, full)) start = full;
+  if (lcl__file_exists(path)) {
+    LCL_TRY(lcl__read_config(folder, &before));
+    created = lcl__json_word(before.json, "created");
+    start = lcl__json_word(before.json, "start");
+  }
+  cJSON_AddStringToObject(root, "created", created);
+  if (start && *start) cJSON_AddStringToObject(root, "start", start);
+  lcl__run_config_free(&before);
+  return LCL_OK;
+}
+
+lcl_status lcl__write_config(lcl_session *s, const char *commit, const char *start,
+                             const char *folder) {
   const lcl_caps *caps = lcl__context_caps(s->ctx);
   cJSON *root = cJSON_CreateObject();
-  char date[24], seed[24], driver[320];
-  lcl__utc_now(date);
+  char seed[24], driver[320], *path = lcl__path_join(folder, "config.json");
   snprintf(driver, sizeof driver, "%s, %s", caps->platform, caps->driver);
   snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->seed);
   cJSON_AddStringToObject(root, "latentcl", LCL_VERSION_STRING);
-  cJSON_AddStringToObject(root, "created", date);
+  lcl_status st = path ? add_beginning(root, folder, path, start) : LCL_ERR_HOST_MEMORY;
   cJSON_AddStringToObject(root, "model", s->cls->name);
   if (lcl__model_plugin(s->cls)) cJSON_AddStringToObject(root, "plugin", lcl__model_plugin(s->cls));
   cJSON_AddStringToObject(root, "reference", s->cls->reference);
@@ -117,23 +136,31 @@ lcl_status lcl__write_config(lcl_session *s, const char *commit, const char *fol
   add_data(root, s);
   add_options(root, s->options);
   add_settings(root, &s->model->settings);
-  char *text = lcl__json_print(root, true), *path = lcl__path_join(folder, "config.json");
+  char *text = lcl__json_print(root, true);
   cJSON_Delete(root);
-  lcl_status st = LCL_ERR_HOST_MEMORY;
-  if (text && path) st = lcl__file_write_atomic(path, text, strlen(text));
+  if (st == LCL_OK)
+    st = text ? lcl__file_write_atomic(path, text, strlen(text)) : LCL_ERR_HOST_MEMORY;
   free(text);
   lcl__free(path);
   return st;
 }
 
 static const lcl_json_field config_fields[] = {
-  { "model", LCL_JSON_TEXT, true }, { "seed", LCL_JSON_TEXT, true },
-  { "latentcl", LCL_JSON_TEXT },    { "created", LCL_JSON_TEXT },
-  { "plugin", LCL_JSON_TEXT },      { "reference", LCL_JSON_TEXT },
-  { "device", LCL_JSON_TEXT },      { "parameters", LCL_JSON_WHOLE, false, 0, 1e15 },
-  { "driver", LCL_JSON_TEXT },      { "commit", LCL_JSON_TEXT },
-  { "data", LCL_JSON_SCALARS },     { "set", LCL_JSON_TEXTS },
-  { "options", LCL_JSON_TEXTS },    { "settings", LCL_JSON_SCALARS },
+  { "model", LCL_JSON_TEXT, true },
+  { "seed", LCL_JSON_TEXT, true },
+  { "latentcl", LCL_JSON_TEXT },
+  { "created", LCL_JSON_TEXT },
+  { "start", LCL_JSON_TEXT },
+  { "plugin", LCL_JSON_TEXT },
+  { "reference", LCL_JSON_TEXT },
+  { "device", LCL_JSON_TEXT },
+  { "parameters", LCL_JSON_WHOLE, false, 0, 1e15 },
+  { "driver", LCL_JSON_TEXT },
+  { "commit", LCL_JSON_TEXT },
+  { "data", LCL_JSON_SCALARS },
+  { "set", LCL_JSON_TEXTS },
+  { "options", LCL_JSON_TEXTS },
+  { "settings", LCL_JSON_SCALARS },
 };
 
 static lcl_status read_seed(lcl_run_config *c, const char *path) {

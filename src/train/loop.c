@@ -228,7 +228,7 @@ static void show_stop(lcl_trainer *t) {
 
 /* ---- epochs ---- */
 
-static bool selects(const lcl_trainer *t) {
+bool lcl__trainer_selects(const lcl_trainer *t) {
   const lcl_settings *s = &t->s->model->settings;
   return t->s->splits.valid && !t->s->data_desc.merge && s->select && *s->select &&
          strcmp(s->select, "last") != 0;
@@ -242,7 +242,7 @@ static lcl_status judge(lcl_trainer *t, const lcl_metrics *m, bool *best) {
   const double *loss = lcl_metrics_get(m, "loss");
   const bool finite = !loss || isfinite(*loss);
   *best = finite;
-  if (!selects(t)) {
+  if (!lcl__trainer_selects(t)) {
     if (finite) p->best_epoch = p->epoch;
     return LCL_OK;
   }
@@ -254,7 +254,7 @@ static lcl_status judge(lcl_trainer *t, const lcl_metrics *m, bool *best) {
   *best = counts && finite && isfinite(*v) &&
           (p->best_epoch == 0 || (s->higher_is_better ? *v > p->best_value : *v < p->best_value));
   p->waited += counts;
-  p->stalled++;
+  p->stalled += counts;
   if (*best) {
     p->best_value = *v;
     p->best_epoch = p->epoch;
@@ -294,7 +294,7 @@ static lcl_status finish_epoch(lcl_trainer *t) {
   const double evaluation = lcl__now() - began;
   LCL_TRY(judge(t, &m, &best));
   LCL_TRY(log_epoch(t, lr, means, split, evaluate ? &m : NULL, evaluation));
-  show_epoch(t, means, evaluate ? &m : NULL, split, best && selects(t));
+  show_epoch(t, means, evaluate ? &m : NULL, split, best && lcl__trainer_selects(t));
   if (best) LCL_TRY(lcl__trainer_keep_best(t, &m));
   if (best) LCL_TRY(tell_parameters(t));
   return lcl__now() - t->last_saved >= save_every ? lcl__trainer_save(t) : LCL_OK;

@@ -473,6 +473,8 @@ static void command_line(lcl_str *o, const cJSON *config) {
   if (*plugin) lcl__str_html(o, " --plugin "), lcl__str_html(o, "%s", plugin);
   const char *data = lcl__json_word(lcl__json_child(config, "data"), "path");
   if (*data) lcl__str_html(o, " --data "), lcl__str_html(o, "%s", data);
+  const char *start = lcl__json_word(config, "start");
+  if (*start) lcl__str_html(o, " --start "), lcl__str_html(o, "%s", start);
   lcl__str_html(o, " --seed %s", lcl__json_word(config, "seed"));
   cJSON_ArrayForEach(item, lcl__json_child(config, "set")) {
     lcl__str_html(o, " --set ");

@@ -67,9 +67,11 @@ static bool same_examples(const run *a, const run *b, const char *part) {
   static const char *const names[] = { "path", "format", "classes", "shape" };
   const cJSON *x = lcl__json_child(a->config.json, "data"),
               *y = lcl__json_child(b->config.json, "data");
-  bool same = same_text(x, y, part) &&
-              same_text(lcl__json_child(a->config.json, "options"),
-                        lcl__json_child(b->config.json, "options"), "data_seed");
+  const cJSON *o = lcl__json_child(a->config.json, "options"),
+              *p = lcl__json_child(b->config.json, "options");
+  bool same = same_text(x, y, part) && same_text(o, p, "data_seed") &&
+              same_text(o, p, "only_classes");
+  if (strcmp(part, "validation") == 0) same = same && same_text(o, p, "validation_random");
   for (size_t i = 0; i < LCL_COUNT(names); i++) same = same && same_text(x, y, names[i]);
   return same;
 }

@@ -157,17 +157,61 @@ static lcl_status check_data(const job *j, const char *folder) {
   return s;
 }
 
+static const char *model_of(const job *j, place at) {
+  const char *own = j->table->rows[at.row].model;
+  return own ? own : j->table->model;
+}
+
+/* All that a run is told, option with the trial's. */
+static void pairs_of(const job *j, place at, char option[64], pairs *p) {
+  const lcl_table *t = j->table;
+  p->n = lcl__table_pairs(t, at.row, at.column, p->item);
+  if (j->d->quick) add_pairs(p, t->quick, LCL_TABLE_SET);
+  if (j->d->n_set) add_pairs(p, j->d->set, j->d->n_set);
+  snprintf(option, 64, "%s=%d", t->trial_option ? t->trial_option : "subset", at.trial);
+  p->item[p->n++] = option;
+}
+
+static lcl_status compare_options(const char *folder, const lcl_options *had,
+                                  const lcl_options *wanted) {
+  for (size_t i = 0; i < lcl_options_count(wanted); i++) {
+    const char *name = lcl_options_at(wanted, i)->name, *was = lcl_option_text(had, name),
+               *is = lcl_option_text(wanted, name);
+    if (strcmp(was, is) != 0)
+      return lcl__fail(LCL_ERR_ARGUMENT,
+                       "%s was trained with %s=\"%s\", not \"%s\": give another --out", folder,
+                       name, was, is);
+  }
+  return LCL_OK;
+}
+
+/* A run that is done already must be of the same options. */
+static lcl_status check_options(const job *j, place at, const char *folder) {
+  char option[64];
+  pairs p;
+  lcl_run_config c;
+  const lcl_model_class *cls;
+  lcl_options *had = NULL, *wanted = NULL;
+  pairs_of(j, at, option, &p);
+  LCL_TRY(lcl__read_config(folder, &c));
+  lcl_status s = lcl_model_find(model_of(j, at), &cls);
+  if (s == LCL_OK) s = lcl__run_config_options(&c, cls, &had);
+  if (s == LCL_OK) s = lcl_model_options(cls, &wanted);
+  for (size_t i = 0; i < p.n && s == LCL_OK; i++) s = lcl_options_set_pair(wanted, p.item[i]);
+  if (s == LCL_OK) s = compare_options(folder, had, wanted);
+  lcl_options_destroy(had);
+  lcl_options_destroy(wanted);
+  lcl__run_config_free(&c);
+  return s;
+}
+
 static lcl_status train_run(job *j, place at, const char *folder, const char *start, bool resume,
                             lcl_train_result *result) {
-  const lcl_table *t = j->table;
-  const lcl_table_row *r = &t->rows[at.row];
+  const lcl_table_row *r = &j->table->rows[at.row];
   char option[64];
-  pairs p = { .n = lcl__table_pairs(t, at.row, at.column, p.item) };
-  if (j->d->quick) add_pairs(&p, t->quick, LCL_TABLE_SET);
-  if (j->d->n_set) add_pairs(&p, j->d->set, j->d->n_set);
-  snprintf(option, sizeof option, "%s=%d", t->trial_option ? t->trial_option : "subset", at.trial);
-  p.item[p.n++] = option;
-  lcl_train_desc d = { .model = r->model ? r->model : t->model,
+  pairs p;
+  pairs_of(j, at, option, &p);
+  lcl_train_desc d = { .model = model_of(j, at),
                        .set = p.item,
                        .n_set = p.n,
                        .data = j->d->data,
@@ -223,7 +267,7 @@ static lcl_status measure(job *j, place at, const char *start, double *value, do
   const bool resume = config && lcl__file_exists(config);
   lcl__free(config);
   if (resume) LCL_TRY(check_data(j, folder));
-  if (finished(j, at, folder, value, held_out)) return LCL_OK;
+  if (finished(j, at, folder, value, held_out)) return check_options(j, at, folder);
   LCL_TRY(train_run(j, at, folder, start, resume, &result));
   if (r->method) LCL_TRY(run_method(j, at, folder, &result.test));
   const double *v = lcl_metrics_get(&result.test, metric);

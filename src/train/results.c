@@ -85,8 +85,13 @@ static bool same_text(const char *a, const char *b) {
   return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
-/* The run's own options and labels are those of the cell. What changes the training alone
- * (schedule, batch, ...) does not make another experiment of it: it is recorded. */
+/* Whether the run began with another one's weights. */
+static bool started(const facts *f) {
+  return *lcl__json_word(f->config.json, "start") || *lcl__json_word(f->history.start, "start");
+}
+
+/* The run's own options, classes, labels and beginning are those of the cell. What changes the
+ * training alone (schedule, batch, ...) does not make another experiment of it: it is recorded. */
 static lcl_status is_cell(const facts *f, lcl_results_cell cell, bool *is) {
   const lcl_table *t = cell.table;
   const lcl_table_row *r = &t->rows[cell.row];
@@ -94,7 +99,7 @@ static lcl_status is_cell(const facts *f, lcl_results_cell cell, bool *is) {
   lcl_options *o;
   *is = false;
   if (r->step || !same_text(r->model ? r->model : t->model, f->cls->name) ||
-      !same_text(r->method, f->method))
+      !same_text(r->method, f->method) || started(f) != (r->start != NULL))
     return LCL_OK;
   if (t->shape[0] != f->data.channels || t->shape[1] != f->data.height ||
       t->shape[2] != f->data.width || built_in(f) ||
@@ -103,7 +108,8 @@ static lcl_status is_cell(const facts *f, lcl_results_cell cell, bool *is) {
     return LCL_OK;
   LCL_TRY(lcl__results_cell_options(&cell, f->cls, &o));
   lcl_status s = LCL_OK;
-  bool same = true;
+  bool same = same_text(lcl_option_text(o, "only_classes"),
+                        lcl_option_text(f->set, "only_classes"));
   for (size_t i = 0; i < f->cls->n_options; i++) {
     const lcl_option *own = &f->cls->options[i];
     same = same && same_text(lcl_option_text(o, own->name), recorded(f, own));
@@ -197,12 +203,23 @@ static cJSON *run_json(const lcl_results_add_desc *d, const facts *f, int schedu
 
 /* ---- into the files ---- */
 
+/* Every option of a is one of b, but for those that a resume may change. */
+static bool options_within(const cJSON *a, const cJSON *b) {
+  const cJSON *o;
+  cJSON_ArrayForEach(o, lcl__json_members(a, "set")) {
+    if (same_text(o->string, "epochs") || same_text(o->string, "patience")) continue;
+    if (!same_text(o->valuestring, lcl__json_word(lcl__json_child(b, "set"), o->string)))
+      return false;
+  }
+  return true;
+}
+
 static bool same_run(const cJSON *a, const cJSON *b) {
   const char *created = lcl__json_word(a, "created");
   return *created && same_text(created, lcl__json_word(b, "created")) &&
          same_text(lcl__json_word(a, "seed"), lcl__json_word(b, "seed")) &&
-         lcl__json_number(a, "subset") == lcl__json_number(b, "subset") &&
-         cJSON_Compare(lcl__json_child(a, "set"), lcl__json_child(b, "set"), true);
+         lcl__json_number(a, "subset") == lcl__json_number(b, "subset") && options_within(a, b) &&
+         options_within(b, a);
 }
 
 /* In the place of what the same run gave before, else at the end. */

@@ -63,15 +63,18 @@ static lcl_status run_options(const cJSON *run, const lcl_model_class *cls, lcl_
 
 /* What the command says of the model itself is what the cell says, in those options that the cell
  * gives. The run may have others: the command gives them too. */
+static lcl_status same_option(const char *name, const lcl_options *cell, const lcl_options *own) {
+  const char *text = lcl_option_text(own, name);
+  if (!lcl_option_given(cell, name) || strcmp(lcl_option_text(cell, name), text) == 0)
+    return LCL_OK;
+  return lcl__fail(LCL_ERR_FORMAT, "%s would be \"%s\"; the cell has \"%s\"", name, text,
+                   lcl_option_text(cell, name));
+}
+
 static lcl_status same_model(const lcl_model_class *cls, const lcl_options *cell,
                              const lcl_options *own) {
-  for (size_t i = 0; i < cls->n_options; i++) {
-    const char *name = cls->options[i].name, *text = lcl_option_text(own, name);
-    if (!lcl_option_given(cell, name) || strcmp(lcl_option_text(cell, name), text) == 0) continue;
-    return lcl__fail(LCL_ERR_FORMAT, "%s would be \"%s\"; the cell has \"%s\"", name, text,
-                     lcl_option_text(cell, name));
-  }
-  return LCL_OK;
+  for (size_t i = 0; i < cls->n_options; i++) LCL_TRY(same_option(cls->options[i].name, cell, own));
+  return same_option("only_classes", cell, own);
 }
 
 static lcl_status same_training(const lcl_results_cell *cell, const lcl_model_class *cls,

@@ -153,8 +153,10 @@ char *lcl__path_join(const char *folder, const char *file); /* lcl__free; NULL: 
  * of the session's data (NULL: of none). */
 lcl_status lcl__check_run_outputs(const char *const *paths, size_t n, const char *const *folders,
                                   size_t n_folders, const lcl_session *s);
-/* commit: what the program was built from, or NULL. */
-lcl_status lcl__write_config(lcl_session *s, const char *commit, const char *folder);
+/* commit: what the program was built from, or NULL. start: the run whose weights it begins with, or
+ * NULL. */
+lcl_status lcl__write_config(lcl_session *s, const char *commit, const char *start,
+                             const char *folder);
 typedef struct lcl_run_config {
   cJSON *json;
   const char *model, *data; /* data NULL: built-in digits */

@@ -337,16 +337,16 @@ static lcl_status start_files(lcl_trainer *t, const lcl_tensor_file *checkpoint)
   /* Before config.json: a folder with a config always has a checkpoint. After a resume: whoever
    * resumes next cuts the new event file. */
   if (!checkpoint || t->events.file) LCL_TRY(lcl__trainer_save(t));
-  return lcl__write_config(t->s, t->d->commit, t->folder);
+  return lcl__write_config(t->s, t->d->commit, t->d->start, t->folder);
 }
 
 /* Whoever reads the run finds the data where config.json says, which is JSON. */
-static lcl_status check_recordable(const char *data) {
-  if (!data || lcl__is_utf8(data)) return LCL_OK;
+static lcl_status check_recordable(const char *what, const char *path) {
+  if (!path || lcl__is_utf8(path)) return LCL_OK;
   return lcl__fail(LCL_ERR_ARGUMENT,
-                   "the name of the data, %s, is not UTF-8, as config.json must be: give them "
-                   "another name (a link will do)",
-                   data);
+                   "the name of the %s, %s, is not UTF-8, as config.json must be: give it another "
+                   "name (a link will do)",
+                   what, path);
 }
 
 /* Parts that a classifier will be measured on can be: known now, not after the last epoch. */
@@ -359,6 +359,28 @@ static lcl_status check_labels(const lcl_trainer *t) {
     lcl_dataset_close(labelled);
   }
   return LCL_OK;
+}
+
+/* Patience and plateaus wait for a better epoch. */
+static lcl_status check_waits(const lcl_trainer *t, const lcl_options *now) {
+  const bool patience = lcl_option_given(now, "patience") && lcl_option_int(now, "patience") > 0;
+  if (!patience && !lcl_option_is(now, "lr_schedule", "plateau")) return LCL_OK;
+  if (lcl__trainer_selects(t)) return LCL_OK;
+  return lcl__fail(LCL_ERR_ARGUMENT, "%s waits for a better epoch, and none is better: %s",
+                   patience ? "patience" : "lr_schedule=plateau",
+                   t->s->splits.valid ? "this model takes its last one"
+                                      : "there is no validation part");
+}
+
+/* Of what is asked for now: a run that goes on may have been begun with more. */
+static lcl_status check_asked(const lcl_trainer *t) {
+  lcl_train_desc d = *t->d;
+  lcl_options *now;
+  d.model = t->s->cls->name;
+  LCL_TRY(lcl__train_options(&d, &now));
+  const lcl_status s = check_waits(t, now);
+  lcl_options_destroy(now);
+  return s;
 }
 
 /* What steps need, without evaluation. */
@@ -379,7 +401,9 @@ static lcl_status open_with(lcl_trainer *t, lcl_context *ctx, const lcl_tensor_f
   LCL_TRY(open_session(t, ctx, checkpoint));
   if (t->leads) LCL_TRY(lcl__check_run_outputs(&t->d->trace, 1, runs, LCL_COUNT(runs), t->s));
   LCL_TRY(check_labels(t));
-  LCL_TRY(check_recordable(t->s->data_path));
+  LCL_TRY(check_asked(t));
+  LCL_TRY(check_recordable("data", t->s->data_path));
+  LCL_TRY(check_recordable("run to start from", t->d->start));
   LCL_TRY(open_steps(t, ctx));
   LCL_TRY(lcl__trainer_open_evaluation(t));
   return checkpoint || !t->leads ? LCL_OK : first_values(t);

@@ -204,9 +204,20 @@ static lcl_status get_position(lcl_trainer *t, const lcl_tensor_file *f) {
   return get_metrics(f, &t->best);
 }
 
+/* Where a run goes on for longer than it was to, what was the best of its last epochs is none of
+ * them now. */
+static void forget_best(lcl_trainer *t) {
+  const lcl_settings *s = &t->s->model->settings;
+  lcl_position *p = &t->at;
+  if (s->select_last <= 0 || p->best_epoch > s->epochs - s->select_last) return;
+  p->best_epoch = p->stalled = p->waited = 0;
+  memset(&t->best, 0, sizeof t->best);
+}
+
 lcl_status lcl__trainer_restore(lcl_trainer *t, const lcl_tensor_file *f) {
   lcl_position *p = &t->at;
   LCL_TRY(get_position(t, f));
+  forget_best(t);
   if (lcl__tensor_file_finite(f) != LCL_OK)
     return lcl__fail_prefix(LCL_ERR_NUMERIC, "the checkpoint cannot be resumed");
   LCL_TRY(lcl__session_load(t->s, f, t->leads)); /* the others have no graph to evaluate with */

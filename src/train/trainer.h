@@ -95,6 +95,10 @@ lcl_status lcl__trainer_log_bytes(const lcl_tensor_file *f, int64_t *bytes);
 /* Where the event files stood. */
 lcl_status lcl__trainer_events(const lcl_tensor_file *f, lcl_events_before *before);
 
+/* loop.c: whether a metric of the validation part says which epoch is the best; else the last is.
+ */
+bool lcl__trainer_selects(const lcl_trainer *t);
+
 /* step.c: one step, and the sums it leaves on the device. */
 lcl_status lcl__trainer_step(lcl_trainer *t);
 /* Reads the sums since the last flush, adds them to the epoch's and clears them; mean: the window's

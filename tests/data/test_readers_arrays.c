@@ -38,6 +38,12 @@ static void npy_folder(void **state) {
     assert_int_equal(s.train->labels[i], ((int)row[0] + 10) / 3 / 7);
   }
   lcl_splits_close(&s);
+  desc.types = 2;
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
+  assert_true(s.train->any_range); /* those of some classes too */
+  assert_int_equal(s.train->classes, 2);
+  lcl_splits_close(&s);
+  desc.types = 0;
   labels[3] = -2;
   assert_int_equal(lcl__npy_write(path, LCL_NPY_I64, 1, dims, labels), LCL_OK);
   assert_int_equal(lcl_data_open(&desc, &s), LCL_ERR_FORMAT);

@@ -450,6 +450,9 @@ def tables():
     before = {d: os.path.getmtime(d + '/log.jsonl') for d, _, f in os.walk('table') if 'log.jsonl' in f}
     run('reproduce', *common, '--trials', '2', '--out', 'table')
     check(before == {d: os.path.getmtime(d + '/log.jsonl') for d in before}, 'what was done is not done again')
+    for other in (['--set', 'lr=0.1'], ['--set', 'epochs=2']):  # nor taken for what is asked for now
+        told = run('reproduce', *common, *other, '--trials', '2', '--out', 'table', code=1)
+        check('was trained with %s=' % other[1].split('=')[0] in told and 'give another --out' in told, told)
     for path, value in zip(sorted(d + '/result.json' for d in before), (60, 90)):
         json.dump({**json.load(open(path)), 'accuracy_percent': value}, open(path, 'w'))
     text = run('reproduce', *common, '--trials', '2', '--out', 'table')
@@ -517,6 +520,15 @@ def results():
     check(text.count('| Linear RIM') == 2 and '| Linear RIM (a\\|b) | **%.2f** | 59.60 (2.30) | %+.1f σ | 10 of 50 epochs (20 %%) |' % (value, (value - 59.6) / 2.3) in text, text)
     own = json.load(open('figures/imsat-clusters.linear-rim.mnist.json'))['runs'][2]
     check((own['commit'], own['driver']) == (config['commit'], config['driver']), 'what a run says itself counts')
+    run('train', '--resume', '--out', 'brief', '--epochs', '11', '--quiet')
+    run('results', 'add', 'brief', '--out', 'figures', '--note', 'a|b')
+    again = json.load(open('figures/imsat-clusters.linear-rim.mnist.json'))['runs']
+    check(len(again) == 3 and again[2]['epochs'] == 11 and again[2]['created'] == own['created'], 'a run that went on takes the place of what it was')
+    run(*rim, '--epochs', '1', '--batch', '70', '--start', 'rim1', '--out', 'begun')
+    check('latentcl train imsat --data %s --start %s --seed' % (os.path.realpath('large'), os.path.realpath('rim1')) in open('begun/report.html').read(), 'start')
+    run(*rim, '--epochs', '1', '--batch', '70', '--set', 'only_classes=1,0,2,3,4,5,6,7,8,9', '--out', 'chosen')
+    for other in ('begun', 'chosen'):  # with other weights, of other classes
+        check('no cell' in run('results', 'add', other, '--out', 'figures', code=1), other)
     told = run('results', 'add', 'mlp', '--out', 'figures', code=1)
     check('no cell' in told and '--cell' in told, told)
     run('results', 'add', 'mlp', '--out', 'figures', '--name', 'own', '--title', 'A net', '--metric', 'loss')

@@ -43,6 +43,8 @@ static void schedules(void **state) {
     /* Nothing is learnt at this rate: the first epoch stays the best. */
     { "lr_schedule=plateau lr_factor=10 lr_every=2", 7, { 1, 1, 1, 0.1, 0.1, 0.01, 0.01 } },
     { "lr_schedule=plateau lr_factor=10 lr_every=1", 4, { 1, 1, 0.1, 0.01 } },
+    /* Epochs that cannot be the best are none that stall. */
+    { "lr_schedule=plateau lr_factor=10 lr_every=1 select_last=2", 5, { 1, 1, 1, 1, 1 } },
     { "lr_warmup=15", 4, { 8.0 / 15, 1, 1, 1 } }, /* 8 steps an epoch */
   };
   for (size_t i = 0; i < LCL_COUNT(cases); i++) {
@@ -73,6 +75,42 @@ static void patience(void **state) {
                       .name = "patience" });
     assert_int_equal(r.best_epoch, 1);
     assert_int_equal(r.epochs, 1 + p);
+  }
+}
+
+/* A run that goes on for longer has other last epochs. */
+static void last_epochs(void **state) {
+  (void)state;
+  run_desc r = { .model = "semantic-noise",
+                 .set = "arch=mlp batch=10 validation=20 lr=1e-12 select_last=1",
+                 .more = "epochs=4",
+                 .name = "whole" };
+  assert_int_equal(run(&r).best_epoch, 4);
+  r.more = "epochs=2";
+  r.name = "parts";
+  assert_int_equal(run(&r).best_epoch, 2);
+  r.more = "epochs=4";
+  r.resume = true;
+  assert_int_equal(run(&r).best_epoch, 4);
+  const char *what = difference("whole", "parts");
+  if (what) fail_msg("%s differs", what);
+}
+
+/* What waits for a better epoch is refused where no epoch is better than another. */
+static void nothing_to_wait_for(void **state) {
+  (void)state;
+  static const struct {
+    const char *model, *set, *said;
+  } cases[] = {
+    { "semantic-noise", "arch=mlp validation=-1 patience=2", "patience waits for a better epoch" },
+    { "semantic-noise", "arch=mlp validation=-1 lr_schedule=plateau", "no validation part" },
+    { "ladder", "widths=9-8 labels_per_class=3 validation=10 patience=2", "takes its last one" },
+    { "dec", "hidden=9,8 latent=4 lr_schedule=plateau", "lr_schedule=plateau waits" },
+  };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    const run_desc r = { .model = cases[i].model, .set = cases[i].set, .name = "refused" };
+    ASSERT_STATUS(start_run(&r, NULL), LCL_ERR_ARGUMENT);
+    assert_non_null(strstr(lcl_error_message(), cases[i].said));
   }
 }
 
@@ -589,6 +627,8 @@ static void terms_of_a_bound(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = { cmocka_unit_test(schedules),
                                       cmocka_unit_test(patience),
+                                      cmocka_unit_test(last_epochs),
+                                      cmocka_unit_test(nothing_to_wait_for),
                                       cmocka_unit_test(counts),
                                       cmocka_unit_test(examples_without_a_label),
                                       cmocka_unit_test(losses_without_a_label),

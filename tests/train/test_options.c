@@ -183,6 +183,32 @@ static void settings(void **state) {
   assert_non_null(strstr(lcl_error_message(), "semantic-noise"));
 }
 
+/* A linear schedule ends with the run where nothing else is said, and not before it begins. */
+static void linear_ends(void **state) {
+  (void)state;
+  const lcl_model_data data = {
+    .name = "idx", .channels = 1, .height = 28, .width = 28, .classes = 10, .train = 50000
+  };
+  const lcl_model_class *cls;
+  lcl_options *o;
+  lcl_model *m;
+  ASSERT_OK(lcl_model_find("dec", &cls));
+  ASSERT_OK(lcl_model_options(cls, &o));
+  ASSERT_OK(lcl_options_set_pair(o, "epochs=7"));
+  ASSERT_OK(lcl_options_set_pair(o, "lr_schedule=linear"));
+  ASSERT_OK(lcl_model_create(cls, o, &data, &m));
+  assert_int_equal(m->settings.schedule.until, 7);
+  lcl_model_destroy(m);
+  ASSERT_OK(lcl_options_set_pair(o, "lr_from=7"));
+  ASSERT_STATUS(lcl_model_create(cls, o, &data, &m), LCL_ERR_ARGUMENT);
+  assert_non_null(strstr(lcl_error_message(), "more than lr_from=7"));
+  ASSERT_OK(lcl_options_set_pair(o, "lr_until=8"));
+  ASSERT_OK(lcl_model_create(cls, o, &data, &m));
+  assert_int_equal(m->settings.schedule.until, 8);
+  lcl_model_destroy(m);
+  lcl_options_destroy(o);
+}
+
 /* Settings in words, those that are zero left out. */
 static void describe(const lcl_settings *s, lcl_str *t) {
   static const char *const kinds[] = {
@@ -579,6 +605,7 @@ int main(void) {
                                       cmocka_unit_test(common_texts),
                                       cmocka_unit_test(schedules),
                                       cmocka_unit_test(settings),
+                                      cmocka_unit_test(linear_ends),
                                       cmocka_unit_test(published_settings),
                                       cmocka_unit_test(tables),
                                       cmocka_unit_test(cells),

@@ -275,7 +275,8 @@ for name, change in (('options', {'lambda2': '3'}), ('data', {'path': '/elsewher
 for name, change in (('options', {'batch': '7'}), ('settings', {'lr': 3}), ('data', {'train': 7})):  # mean no other loss
     rewrite(c, {**config, name: {**config[name], **change}}, first, tested)
     assert charts_of(a, b, c)[0] == {'error, %': both, 'loss': both}, change
-for name, change, best in (('data', {'test': 7}, ['4', '4']), ('data', {'validation': 7}, ['5']), ('options', {'data_seed': '7'}, [])):
+for name, change, best in (('data', {'test': 7}, ['4', '4']), ('data', {'validation': 7}, ['5']), ('options', {'data_seed': '7'}, []),
+                           ('options', {'only_classes': 'a,b'}, []), ('options', {'validation_random': 'true'}, ['5'])):
     rewrite(c, {**config, name: {**config[name], **change}}, first, {**tested, 'metrics': {'error_percent': 5}})
     rewrite(b, config, [epoch(1, 8, {}, {'error_percent': 5}, 1, 1)], tested)
     assert [text_of(r) for r in re.findall(r'<td class=best>(.*?)</td>', charts_of(a, b, c)[1])] == best, change
