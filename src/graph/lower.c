@@ -138,6 +138,7 @@ bool lcl__place(lcl_lower *lw, lcl_tensor *t, int slot) {
     group = lw->groups.group_of[node->id];
   }
   if (slot < 0 || group < 0 || lw->groups.groups[group].kind == LCL_GROUP_VIEW) return false;
+  if (tensor_bytes(t) % 4) return false; /* zeros are written by words */
   int *e = entry(lw, lw->slot_of, t);
   if (!e || *e) return false;
   *e = slot + 1;
@@ -374,24 +375,23 @@ arg_int lcl__int(lcl_lower *lw, int64_t value) {
 
 lcl_arg lcl__in(lcl_lower *lw, lcl_tensor *t) {
   lcl_view v;
+  int *e = entry(lw, lw->dense_of, t);
+  if (!e) return bad(lw, LCL_ERR_HOST_MEMORY);
+  if (*e) return lcl__slot_arg(lw, *e - 1, LCL_READ); /* also of a variable, see lower_updates() */
   lcl_status st = lcl__lower_view(lw, t, &v);
   if (st != LCL_OK) return bad(lw, st);
   size_t size = lcl_dtype_size(t->dtype), bytes = tensor_bytes(t);
   bool dense = lcl__is_dense(t->shape, &v);
   if (dense && v.offset == 0 && bytes == lw->slots.data[v.slot].bytes)
     return lcl__slot_arg(lw, v.slot, LCL_READ);
-  int *e = entry(lw, lw->dense_of, t);
-  if (!e) return bad(lw, LCL_ERR_HOST_MEMORY);
-  if (!*e) {
-    int slot = -1;
-    size_t offset = (size_t)v.offset * size;
-    if (dense && offset % lw->caps->base_align == 0)
-      slot = lcl__slot_part(lw, v.slot, offset, bytes);
-    else if ((st = dense_copy(lw, t, &v, &slot)) != LCL_OK)
-      return bad(lw, st);
-    *e = slot + 1;
-  }
-  return lcl__slot_arg(lw, *e - 1, LCL_READ);
+  int slot = -1;
+  size_t offset = (size_t)v.offset * size;
+  if (dense && offset % lw->caps->base_align == 0)
+    slot = lcl__slot_part(lw, v.slot, offset, bytes);
+  else if ((st = dense_copy(lw, t, &v, &slot)) != LCL_OK)
+    return bad(lw, st);
+  *e = slot + 1;
+  return lcl__slot_arg(lw, slot, LCL_READ);
 }
 
 lcl_arg lcl__out(lcl_lower *lw, lcl_tensor *t) {
