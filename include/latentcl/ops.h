@@ -609,9 +609,8 @@ typedef struct lcl_optimiser_desc {
    * step whose gradients are not finite is left out and halves the factor; 2000 others in a row
    * double it (Micikevicius et al. 2018). At a factor of 1 no step is left out. */
   float loss_scale;
-  lcl_tensor *const
-      *params;  /**< n_params f32 variables, each once; NULL: all trainable ones loss depends on */
-  int n_params; /**< how many */
+  lcl_tensor *const *params; /**< n_params of f32, each once; NULL: all trainable loss depends on */
+  int n_params;              /**< how many */
 } lcl_optimiser_desc;
 
 /** One optimiser step at the end of every run. Slots are variables PARAMETER.SLOT of the store.
