@@ -147,11 +147,20 @@ bool lcl__place(lcl_lower *lw, lcl_tensor *t, int slot) {
   return true;
 }
 
+/* Kernels count elements, and views their offsets, in 31 bits. */
+static lcl_status check_count(const lcl_tensor *t) {
+  char text[96];
+  if (lcl_shape_count(t->shape) <= INT32_MAX) return LCL_OK;
+  return lcl__fail(LCL_ERR_UNSUPPORTED, "%s: more than 2^31 elements",
+                   lcl_shape_string(t->shape, text));
+}
+
 /* The slot of a tensor that is made by a launch or is a leaf. */
 static lcl_status leaf_slot(lcl_lower *lw, lcl_tensor *t, int *slot) {
   int *e = entry(lw, lw->slot_of, t);
   if (!e) return LCL_ERR_HOST_MEMORY;
   if (!*e) {
+    LCL_TRY(check_count(t));
     const lcl_node *node = t->node;
     int made = -1;
     if (node->op == &lcl__op_var) {
@@ -397,6 +406,8 @@ lcl_arg lcl__in(lcl_lower *lw, lcl_tensor *t) {
 lcl_arg lcl__out(lcl_lower *lw, lcl_tensor *t) {
   int *e = entry(lw, lw->slot_of, t);
   if (!e) return bad(lw, LCL_ERR_HOST_MEMORY);
+  const lcl_status st = check_count(t);
+  if (st != LCL_OK) return bad(lw, st);
   if (!*e) *e = lcl__scratch(lw, lcl__round_up(tensor_bytes(t), 4)) + 1;
   if (*e) {
     lw->slots.data[*e - 1].is_f32 = t->dtype == LCL_F32;

@@ -102,6 +102,23 @@ static void types_and_shapes(void **state) {
   }
 }
 
+/* More elements than kernels count, in what is read and in what is made. */
+static void too_many_elements(void **state) {
+  (void)state;
+  for (int i = 0; i < 2; i++) {
+    world w = begin();
+    lcl_program *p;
+    lcl_tensor *x = lcl_input(w.g, "x", i ? LCL_F32 : LCL_U8,
+                              LCL_SHAPE(1 << (i ? 10 : 11), 1 << 20));
+    if (i)
+      lcl_output(lcl_gather(x, lcl_input(w.g, "rows", LCL_I32, LCL_SHAPE(1 << 11))), "y");
+    else
+      lcl_output(lcl_slice_axis(x, 1, 5, 6), "y");
+    says(lcl_compile(w.g, NULL, &p), LCL_ERR_UNSUPPORTED, "x1048576: more than 2^31 elements");
+    end(w);
+  }
+}
+
 static lcl_status build(world *w, int which) {
   const int64_t most[] = { INT64_MAX, 0 }, none[] = { 0, 0 };
   const lcl_init half = { .kind = LCL_INIT_NORMAL, .value = 0.5f };
@@ -346,7 +363,7 @@ int main(void) {
     cmocka_unit_test(meaningless_values), cmocka_unit_test(long_names),
     cmocka_unit_test(other_graphs),       cmocka_unit_test(poison_of_no_graph),
     cmocka_unit_test(after_the_context),  cmocka_unit_test(owners),
-    cmocka_unit_test(two_threads),
+    cmocka_unit_test(two_threads),        cmocka_unit_test(too_many_elements),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
