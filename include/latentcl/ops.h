@@ -609,7 +609,7 @@ typedef struct lcl_optimiser_desc {
    * step whose gradients are not finite is left out and halves the factor; 2000 others in a row
    * double it (Micikevicius et al. 2018). At a factor of 1 no step is left out. */
   float loss_scale;
-  lcl_tensor *const *params; /**< n_params variables; NULL: all trainable ones loss depends on */
+  lcl_tensor *const *params; /**< n_params of f32, each once; NULL: all trainable loss depends on */
   int n_params;              /**< how many */
 } lcl_optimiser_desc;
 
@@ -621,8 +621,8 @@ LCL_API void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc);
 
 /** Moving average: var becomes decay*var + (1-decay)*value at the end of each run.
  *
- * @param var    a tensor of lcl_param() or lcl_state()
- * @param value  same shape
+ * @param var    a tensor of lcl_param() or lcl_state(), f32
+ * @param value  same shape, f32
  * @param decay  in [0,1] */
 LCL_API void lcl_ema(lcl_tensor *var, lcl_tensor *value, float decay);
 

@@ -121,6 +121,7 @@ static lcl_status fill(lcl_context *ctx, const lcl_context_desc *desc) {
   ctx->pool.limit = desc->memory_limit ? desc->memory_limit : ctx->caps.global_mem;
   if (ctx->caps.packed) LCL_TRY(lcl__family_choose(ctx, enabled.family));
   if (ctx->caps.overlap) ctx->uploads = enabled.overlap ? LCL_UPLOADS_OVERLAP : LCL_UPLOADS_UNKNOWN;
+  ctx->profiles = desc->profile;
   if (desc->profile) LCL_TRY(lcl__profile_create(ctx, &ctx->profile));
   return LCL_OK;
 }

@@ -142,7 +142,8 @@ struct lcl_context {
   lcl_pool pool;
   lcl_staging staging[LCL_STAGING];
   int next_staging;
-  lcl_profile *profile;              /* NULL unless asked for */
+  lcl_profile *profile;              /* NULL unless asked for, and while it is set aside */
+  bool profiles;                     /* it was asked for: queues tell times */
   void *attachment[LCL_ATTACHMENTS]; /* of upper layers */
   void (*attachment_free[LCL_ATTACHMENTS])(void *);
   atomic_int owners;       /* the caller and what stands on it */

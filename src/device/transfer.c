@@ -65,7 +65,7 @@ static lcl_status prepare_device_side(lcl_context *ctx, lcl_staging *staging, si
   cl_int err;
   if (!ctx->transfer) {
     ctx->transfer = clCreateCommandQueue(ctx->cl, ctx->device,
-                                         ctx->profile ? CL_QUEUE_PROFILING_ENABLE : 0, &err);
+                                         ctx->profiles ? CL_QUEUE_PROFILING_ENABLE : 0, &err);
     if (err != CL_SUCCESS)
       return ctx->transfer = NULL, lcl__cl_fail(ctx, err, "creating the transfer queue");
   }

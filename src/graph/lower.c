@@ -138,6 +138,7 @@ bool lcl__place(lcl_lower *lw, lcl_tensor *t, int slot) {
     group = lw->groups.group_of[node->id];
   }
   if (slot < 0 || group < 0 || lw->groups.groups[group].kind == LCL_GROUP_VIEW) return false;
+  if (tensor_bytes(t) % 4) return false; /* zeros are written by words */
   int *e = entry(lw, lw->slot_of, t);
   if (!e || *e) return false;
   *e = slot + 1;
@@ -146,11 +147,20 @@ bool lcl__place(lcl_lower *lw, lcl_tensor *t, int slot) {
   return true;
 }
 
+/* Kernels count elements, and views their offsets, in 31 bits. */
+static lcl_status check_count(const lcl_tensor *t) {
+  char text[96];
+  if (lcl_shape_count(t->shape) <= INT32_MAX) return LCL_OK;
+  return lcl__fail(LCL_ERR_UNSUPPORTED, "%s: more than 2^31 elements",
+                   lcl_shape_string(t->shape, text));
+}
+
 /* The slot of a tensor that is made by a launch or is a leaf. */
 static lcl_status leaf_slot(lcl_lower *lw, lcl_tensor *t, int *slot) {
   int *e = entry(lw, lw->slot_of, t);
   if (!e) return LCL_ERR_HOST_MEMORY;
   if (!*e) {
+    LCL_TRY(check_count(t));
     const lcl_node *node = t->node;
     int made = -1;
     if (node->op == &lcl__op_var) {
@@ -374,29 +384,30 @@ arg_int lcl__int(lcl_lower *lw, int64_t value) {
 
 lcl_arg lcl__in(lcl_lower *lw, lcl_tensor *t) {
   lcl_view v;
+  int *e = entry(lw, lw->dense_of, t);
+  if (!e) return bad(lw, LCL_ERR_HOST_MEMORY);
+  if (*e) return lcl__slot_arg(lw, *e - 1, LCL_READ); /* also of a variable, see lower_updates() */
   lcl_status st = lcl__lower_view(lw, t, &v);
   if (st != LCL_OK) return bad(lw, st);
   size_t size = lcl_dtype_size(t->dtype), bytes = tensor_bytes(t);
   bool dense = lcl__is_dense(t->shape, &v);
   if (dense && v.offset == 0 && bytes == lw->slots.data[v.slot].bytes)
     return lcl__slot_arg(lw, v.slot, LCL_READ);
-  int *e = entry(lw, lw->dense_of, t);
-  if (!e) return bad(lw, LCL_ERR_HOST_MEMORY);
-  if (!*e) {
-    int slot = -1;
-    size_t offset = (size_t)v.offset * size;
-    if (dense && offset % lw->caps->base_align == 0)
-      slot = lcl__slot_part(lw, v.slot, offset, bytes);
-    else if ((st = dense_copy(lw, t, &v, &slot)) != LCL_OK)
-      return bad(lw, st);
-    *e = slot + 1;
-  }
-  return lcl__slot_arg(lw, *e - 1, LCL_READ);
+  int slot = -1;
+  size_t offset = (size_t)v.offset * size;
+  if (dense && offset % lw->caps->base_align == 0)
+    slot = lcl__slot_part(lw, v.slot, offset, bytes);
+  else if ((st = dense_copy(lw, t, &v, &slot)) != LCL_OK)
+    return bad(lw, st);
+  *e = slot + 1;
+  return lcl__slot_arg(lw, slot, LCL_READ);
 }
 
 lcl_arg lcl__out(lcl_lower *lw, lcl_tensor *t) {
   int *e = entry(lw, lw->slot_of, t);
   if (!e) return bad(lw, LCL_ERR_HOST_MEMORY);
+  const lcl_status st = check_count(t);
+  if (st != LCL_OK) return bad(lw, st);
   if (!*e) *e = lcl__scratch(lw, lcl__round_up(tensor_bytes(t), 4)) + 1;
   if (*e) {
     lw->slots.data[*e - 1].is_f32 = t->dtype == LCL_F32;

@@ -239,8 +239,8 @@ static lcl_status segment_fill(lcl_store *s, int index) {
   lcl__free(host);
   for (size_t i = 0; st == LCL_OK && i < s->vars.n; i++) {
     lcl_var *v = s->vars.data[i];
-    if (v->segment == index && v->bytes)
-      st = lcl__buffer_sub(seg->buffer, v->offset, v->bytes, &v->buffer);
+    if (v->segment == index)
+      st = lcl__buffer_sub(seg->buffer, v->offset, LCL_MAX(v->bytes, 4), &v->buffer);
   }
   return st;
 }
@@ -288,8 +288,8 @@ static lcl_status join_slot(lcl_store *s, lcl_var *v) {
     if (seg->mirror != v->mirror->segment || strcmp(seg->slot, v->slot) != 0) continue;
     v->segment = (int)i;
     v->offset = v->mirror->offset;
+    LCL_TRY(lcl__buffer_sub(seg->buffer, v->offset, LCL_MAX(v->bytes, 4), &v->buffer));
     if (!v->bytes) return LCL_OK;
-    LCL_TRY(lcl__buffer_sub(seg->buffer, v->offset, v->bytes, &v->buffer));
     float *host = lcl__alloc(v->bytes);
     if (!host) return LCL_ERR_HOST_MEMORY;
     init_values(s, v, host);

@@ -56,9 +56,12 @@ lcl_status lcl__gemm_pack_a(lcl_lower *lw, const lcl_gemm *g, int vec, int *pack
 lcl_status lcl__gemm_channels_last(lcl_lower *lw, const lcl_gemm *g, int vec, int *copy) {
   const lcl_patches *x = &g->patches;
   const int64_t pixels = x->h * x->w, cl = (int64_t)lcl__round_up((size_t)x->channels, (size_t)vec);
+  const size_t bytes = sizeof(float) * (size_t)((g->batch * x->images * pixels + 1) * cl);
   *copy = g->channels_last ? *g->channels_last : -1;
-  if (*copy >= 0) return LCL_OK;
-  *copy = lcl__scratch(lw, sizeof(float) * (size_t)((g->batch * x->images * pixels + 1) * cl));
+  /* Parameters of another vector make other gaps. */
+  if (*copy >= 0 && lcl__slot_bytes(lw, lcl__scratch_arg(lw, *copy, LCL_READ)) == bytes)
+    return LCL_OK;
+  *copy = lcl__scratch(lw, bytes);
   if (g->channels_last) *g->channels_last = *copy;
   lcl_arg_list l = { .n = 0 };
   char options[64], label[128];

@@ -341,8 +341,9 @@ lcl_tensor *lcl_max_unpool2d(lcl_tensor *v, lcl_tensor *indices, lcl_shape in_sh
   lcl_pool_attr a;
   memset(&a, 0, sizeof a);
   if (indices->node->op == &op_max) {
+    const lcl_shape pooled = indices->node->in[0]->shape;
     a = *(const lcl_pool_attr *)indices->node->attr;
-    a.known = 1;
+    a.known = pooled.dim[2] == in_shape.dim[2] && pooled.dim[3] == in_shape.dim[3];
   }
   return adjoint(&op_unpool, v, lcl__wide_index(indices), in_shape, a);
 }

@@ -87,8 +87,8 @@ static bool plan_tiled(plan *p) {
     p->tiled_rows = rows;
     p->keep = local + l.keep <= p->caps->local_mem;
     p->group = LCL_MIN(lcl__round_up(items, 32), most);
-    p->parts = a->n *
-               (int)LCL_MAX(1, LCL_MIN(a->height, lcl__units(p->caps) / (grad_tiles(a) * a->n)));
+    const int64_t groups = LCL_MAX(1, grad_tiles(a) * a->n);
+    p->parts = a->n * (int)LCL_MAX(1, LCL_MIN(a->height, lcl__units(p->caps) / groups));
     snprintf(p->tiled_options, sizeof p->tiled_options,
              "-DBILSTM_H=%d -DBILSTM_KEEP=%d -DBILSTM_R=%d", a->hidden, p->keep, rows);
     return true;

@@ -529,14 +529,14 @@ static lcl_status infer_scatter(lcl_node *node) {
 /* Sums of at most 16384 rows each, then the sum of these: a work-item's loop stays short. */
 static lcl_status lower_scatter(lcl_lower *lw, lcl_node *node) {
   const lcl_shape from = node->in[0]->shape, to = node->out[0].shape;
-  const int64_t n = from.dim[0], width = n ? lcl_shape_count(from) / n : 0, part = 16384;
-  const int64_t splits = LCL_MAX((n + part - 1) / part, 1), count = lcl_shape_count(to);
+  const int64_t n = from.dim[0], count = lcl_shape_count(to), part = 16384;
+  const int64_t splits = LCL_MAX((n + part - 1) / part, 1), width = count ? count / to.dim[0] : 0;
   const size_t room = (size_t)(splits * count) * sizeof(float);
   char label[128], s[96];
   snprintf(label, sizeof label, "scatter_add %s", lcl_shape_string(to, s));
   if (node->in[0]->dtype != LCL_F32) return lcl__fail(LCL_ERR_TYPE, "scatter_add works on f32");
-  if (count == 0) return LCL_OK;
   const lcl_arg y = lcl__out(lw, &node->out[0]);
+  if (count == 0) return LCL_OK;
   const int lost = lcl__scratch(lw, room), sums = splits > 1 ? lcl__scratch(lw, room) : -1;
   LCL_TRY(lcl__emit(
       lw,

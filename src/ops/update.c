@@ -165,8 +165,11 @@ void lcl_assign(lcl_tensor *var, lcl_tensor *value) {
 }
 
 void lcl_ema(lcl_tensor *var, lcl_tensor *value, float decay) {
-  const bool alike = var && value && lcl_shape_equal(var->shape, value->shape) &&
-                     var->dtype == LCL_F32 && value->dtype == LCL_F32;
+  if (var && value && (var->dtype != LCL_F32 || value->dtype != LCL_F32))
+    lcl__graph_error(lcl_tensor_graph(var), LCL_ERR_TYPE, "ema",
+                     "expects a variable and a value of f32, got %s and %s",
+                     lcl_dtype_name(var->dtype), lcl_dtype_name(value->dtype));
+  const bool alike = var && value && lcl_shape_equal(var->shape, value->shape);
   lcl_assign(var, alike ? lcl_add(lcl_scale(var, decay), lcl_scale(value, 1 - decay)) : value);
 }
 
@@ -221,6 +224,9 @@ static const struct {
 static lcl_status infer_optimiser(lcl_node *node) {
   if (lcl_shape_count(node->in[0]->shape) != 1)
     return lcl__fail(LCL_ERR_SHAPE, "the learning rate must be one number");
+  if (node->in[0]->dtype != LCL_F32)
+    return lcl__fail(LCL_ERR_TYPE, "the learning rate must be f32, not %s",
+                     lcl_dtype_name(node->in[0]->dtype));
   node->out[0].shape = LCL_SCALAR;
   node->out[0].dtype = LCL_F32;
   return LCL_OK;
@@ -593,12 +599,18 @@ void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc) {
   }
   int n = desc->params ? desc->n_params : find_params(loss, params);
   for (int i = 0; desc->params && i < n; i++) params[i] = desc->params[i];
-  for (int i = 0; i < n; i++)
-    if (lcl_tensor_graph(params[i]) != g || !lcl__tensor_var(params[i])) {
+  for (int i = 0; i < n; i++) {
+    bool twice = false;
+    for (int j = 0; j < i; j++) twice |= params[j] == params[i];
+    if (lcl_tensor_graph(params[i]) != g || !lcl__tensor_var(params[i]) ||
+        params[i]->dtype != LCL_F32 || twice) {
       lcl__graph_error(g, LCL_ERR_ARGUMENT, "minimise",
-                       "parameter %d is not a variable of the graph", i);
+                       twice ? "parameter %d was named before"
+                             : "parameter %d is not an f32 variable of the graph",
+                       i);
       return;
     }
+  }
   for (int i = 1; i < n; i++) /* neighbours in the store next to each other */
     for (int j = i; j > 0; j--) {
       size_t a = store_index(lcl__graph_store(g), lcl__tensor_var(params[j - 1])),

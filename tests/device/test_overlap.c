@@ -45,6 +45,27 @@ static void forced(void **state) {
   lcl_context_destroy(ctx);
 }
 
+/* A transfer queue that is made while the profile is set aside tells times too. */
+static void profiled(void **state) {
+  (void)state;
+  lcl_context *ctx;
+  lcl_profile_row *rows;
+  size_t n;
+  setenv("LATENTCL_ENABLE", "tiled,overlap", 1);
+  ASSERT_OK(lcl_context_create(&(lcl_context_desc) { .profile = true }, &ctx));
+  lcl_profile *aside = lcl__profile_set_aside(ctx, NULL);
+  upload(ctx, N);
+  assert_non_null(ctx->transfer);
+  lcl__profile_set_aside(ctx, aside);
+  upload(ctx, N);
+  ASSERT_OK(lcl__profile_rows(ctx, &rows, &n));
+  size_t i = 0;
+  while (i < n && strcmp(rows[i].label, "upload") != 0) i++;
+  assert_true(i < n && rows[i].seconds > 0);
+  lcl__free(rows);
+  lcl_context_destroy(ctx);
+}
+
 static void count_measured(lcl_log_level level, const char *line, void *user) {
   (void)level;
   *(int *)user += strstr(line, "steps with uploads take") != NULL;
@@ -124,7 +145,8 @@ static void answers_are_remembered(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(forced), cmocka_unit_test(measured_once),
+  const struct CMUnitTest tests[] = { cmocka_unit_test(forced), cmocka_unit_test(profiled),
+                                      cmocka_unit_test(measured_once),
                                       cmocka_unit_test(answers_are_remembered) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,11 +102,29 @@ static void types_and_shapes(void **state) {
   }
 }
 
+/* More elements than kernels count, in what is read and in what is made. */
+static void too_many_elements(void **state) {
+  (void)state;
+  for (int i = 0; i < 2; i++) {
+    world w = begin();
+    lcl_program *p;
+    lcl_tensor *x = lcl_input(w.g, "x", i ? LCL_F32 : LCL_U8,
+                              LCL_SHAPE(1 << (i ? 10 : 11), 1 << 20));
+    if (i)
+      lcl_output(lcl_gather(x, lcl_input(w.g, "rows", LCL_I32, LCL_SHAPE(1 << 11))), "y");
+    else
+      lcl_output(lcl_slice_axis(x, 1, 5, 6), "y");
+    says(lcl_compile(w.g, NULL, &p), LCL_ERR_UNSUPPORTED, "x1048576: more than 2^31 elements");
+    end(w);
+  }
+}
+
 static lcl_status build(world *w, int which) {
   const int64_t most[] = { INT64_MAX, 0 }, none[] = { 0, 0 };
   const lcl_init half = { .kind = LCL_INIT_NORMAL, .value = 0.5f };
   lcl_tensor *x = lcl_input(w->g, "x", LCL_F32, LCL_SHAPE(2, 3));
-  lcl_tensor *p = lcl_param(w->g, "p", LCL_SHAPE(2, 3), half);
+  lcl_tensor *p = lcl_param(w->g, "p", LCL_SHAPE(2, 3), half), *const twice[] = { p, p },
+             *n = lcl_state(w->g, "n", LCL_I32, LCL_SHAPE(1), (lcl_init) { 0 });
   lcl_optimiser_desc rule = { .rate = 1 };
   switch (which) {
   case 0: lcl_sum(x, LCL_AXIS(2), false); break;
@@ -137,6 +155,10 @@ static lcl_status build(world *w, int which) {
     rule.kind = LCL_ADAM;
     lcl_param(w->g, "p.m", LCL_SHAPE(1), half);
     break;
+  case 22: rule.lr = n; break;
+  case 23: rule.params = twice, rule.n_params = 2; break;
+  case 24: rule.params = &n, rule.n_params = 1; break;
+  case 25: lcl_ema(n, lcl_cast(lcl_const(w->g, 1), LCL_I32), 0.5f); break;
   default: return LCL_OK;
   }
   if (which > 15) lcl_minimise(lcl_sum(lcl_mul(x, p), LCL_ALL_AXES, false), &rule);
@@ -167,7 +189,11 @@ static void meaningless_values(void **state) {
                                        "rate is -1",
                                        "beta1 is 1",
                                        "clip_norm is inf",
-                                       "p.m is a variable of its own" };
+                                       "p.m is a variable of its own",
+                                       "the learning rate must be f32, not i32",
+                                       "parameter 1 was named before",
+                                       "parameter 0 is not an f32 variable",
+                                       "of f32, got i32 and i32" };
   for (int i = 0; i < (int)LCL_COUNT(words); i++) {
     world w = begin();
     if (build(&w, i) == LCL_OK) fail_msg("case %d is taken", i);
@@ -337,7 +363,7 @@ int main(void) {
     cmocka_unit_test(meaningless_values), cmocka_unit_test(long_names),
     cmocka_unit_test(other_graphs),       cmocka_unit_test(poison_of_no_graph),
     cmocka_unit_test(after_the_context),  cmocka_unit_test(owners),
-    cmocka_unit_test(two_threads),
+    cmocka_unit_test(two_threads),        cmocka_unit_test(too_many_elements),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -427,12 +427,52 @@ static void order_of_updates(void **state) {
   lcl_store_destroy(store);
 }
 
+/* An update reads what its value shows of a variable as it was before the run, also through views
+ * of all of it, and of elements that do not fill words. */
+static void views_of_variables(void **state) {
+  (void)state;
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_program *p;
+  const lcl_init one = { .kind = LCL_INIT_CONSTANT, .value = 1 }, none = { 0 };
+  const uint8_t bytes[5] = { 1, 2, 3, 4, 5 };
+  uint8_t skewed[6];
+  float got[4];
+  ASSERT_OK(lcl_store_create(ctx, 1, &store));
+  ASSERT_OK(lcl_graph_create(store, "test", &g));
+  lcl_tensor *a = lcl_param(g, "a", LCL_SHAPE(4), one),
+             *in = lcl_input(g, "in", LCL_U8, LCL_SHAPE(1, 1, 1, 5));
+  lcl_assign(a, lcl_scale(a, 10));
+  lcl_assign(lcl_state(g, "same", LCL_F32, LCL_SHAPE(4), none), lcl_stop_gradient(a));
+  lcl_assign(lcl_state(g, "square", LCL_F32, LCL_SHAPE(2, 2), none),
+             lcl_reshape(a, LCL_SHAPE(2, 2)));
+  lcl_assign(lcl_state(g, "row", LCL_U8, LCL_SHAPE(1, 1, 1, 5), none), lcl_skew(in));
+  lcl_assign(lcl_state(g, "skewed", LCL_U8, LCL_SHAPE(1, 1, 2, 3), none),
+             lcl_skew(lcl_reshape(lcl_slice_axis(in, 3, 0, 4), LCL_SHAPE(1, 1, 2, 2))));
+  ASSERT_OK(lcl_compile(g, NULL, &p));
+  ASSERT_OK(lcl_feed(p, "in", bytes, sizeof bytes));
+  ASSERT_OK(lcl_run(p));
+  static const char *const names[] = { "a", "same", "square" };
+  for (int k = 0; k < 3; k++) {
+    ASSERT_OK(lcl_store_read(store, names[k], got, sizeof got));
+    for (int i = 0; i < 4; i++) assert_true(got[i] == (k ? 1 : 10));
+  }
+  ASSERT_OK(lcl_store_read(store, "row", skewed, 5));
+  assert_memory_equal(skewed, bytes, 5);
+  ASSERT_OK(lcl_store_read(store, "skewed", skewed, 6));
+  assert_memory_equal(skewed, ((const uint8_t[]) { 1, 2, 0, 0, 3, 4 }), 6);
+  lcl_program_destroy(p);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(random_streams),        cmocka_unit_test(running_statistics),
     cmocka_unit_test(initial_values),        cmocka_unit_test(constants_and_counts),
     cmocka_unit_test(fetched_inside_groups), cmocka_unit_test(without_updates),
-    cmocka_unit_test(assigned_together),     cmocka_unit_test(order_of_updates)
+    cmocka_unit_test(assigned_together),     cmocka_unit_test(order_of_updates),
+    cmocka_unit_test(views_of_variables)
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

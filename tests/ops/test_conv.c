@@ -385,6 +385,51 @@ static void strided(void **state) {
   ctx = whole;
 }
 
+/* Problems that are parts of one another each have a choice of their own: GEMMs take vectors of 8
+ * and 16 in turn. */
+static void in_turn(void *user, lcl_lower *lw, const lcl_problem *p) {
+  forced *f = user;
+  if (p->kind != &lcl__gemm_kind) return;
+  f->choice.params.vector = f->count % 2 ? 8 : 16;
+  force(user, lw, p);
+}
+
+/* The phases of a strided input gradient share a copy of the images only where it has their gaps.
+ */
+static void phases_apart(void **state) {
+  (void)state;
+  forced f = { choice_of("packed", (lcl_kernel_params) { .split_k = 1,
+                                                         .panels_n = 1,
+                                                         .panels_m = 1,
+                                                         .kc_capacity = 128,
+                                                         .kc = 128,
+                                                         .channels_last = 1 }),
+               0 };
+  const lcl_ref_conv d = { .n = 2,
+                           .c = 5,
+                           .h = 9,
+                           .w = 9,
+                           .o = 8,
+                           .kh = 3,
+                           .kw = 3,
+                           .oh = 4,
+                           .ow = 4,
+                           .stride_y = 2,
+                           .stride_x = 2,
+                           .dilation_y = 1,
+                           .dilation_x = 1,
+                           .groups = 1 };
+  lcl_context *whole = ctx;
+  rng r = { 3 };
+  ASSERT_OK(lcl_context_create(NULL, &ctx));
+  ASSERT_OK(lcl_algorithm_force(ctx, "conv2d=implicit-gemm"));
+  lcl__choose_watch(ctx, in_turn, &f);
+  check(&r, &d, &(lcl_conv_desc) { .stride = { 2, 2 } }, INPUT_GRAD, true, false, NULL);
+  assert_true(f.count >= 4 || !lcl__context_caps(ctx)->packed);
+  lcl_context_destroy(ctx);
+  ctx = whole;
+}
+
 /* One pass by the Fourier transform against the reference. Errors are relative to the energy of
  * whole images, of two that are transformed together, and of all images that a filter's gradient
  * adds up. */
@@ -740,12 +785,16 @@ static void gpu_choice(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-    cmocka_unit_test(random_shapes), cmocka_unit_test(network_layers),
-    cmocka_unit_test(strided),       cmocka_unit_test(nothing_to_compute),
-    cmocka_unit_test(every_gemm),    cmocka_unit_test(every_implementation),
-    cmocka_unit_test(gpu_choice),    cmocka_unit_test(few_filters),
-    cmocka_unit_test(fourier_own),   cmocka_unit_test(fourier_any)
-  };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(random_shapes),
+                                      cmocka_unit_test(network_layers),
+                                      cmocka_unit_test(strided),
+                                      cmocka_unit_test(nothing_to_compute),
+                                      cmocka_unit_test(phases_apart),
+                                      cmocka_unit_test(every_gemm),
+                                      cmocka_unit_test(every_implementation),
+                                      cmocka_unit_test(gpu_choice),
+                                      cmocka_unit_test(few_filters),
+                                      cmocka_unit_test(fourier_own),
+                                      cmocka_unit_test(fourier_any) };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -285,10 +285,48 @@ static void errors(void **state) {
   lcl_context_destroy(ctx);
 }
 
+/* ---- sizes ---- */
+
+/* Values of a map that was pooled go to their places of a larger one too, and of no images there is
+ * nothing to sum. Of both families. */
+static void other_sizes(void **state) {
+  (void)state;
+  for (int family = 0; family < 2; family++) {
+    lcl_context *ctx = open_context(family ? "packed" : NULL);
+    lcl_store *store;
+    lcl_graph *g;
+    lcl_program *p;
+    ASSERT_OK(lcl_store_create(ctx, 1, &store));
+    ASSERT_OK(lcl_graph_create(store, "sizes", &g));
+    float x[16], got[36], kernel[32];
+    for (int i = 0; i < 16; i++) x[i] = (float)i;
+    lcl_tensor *indices,
+        *pooled = lcl_max_pool2d(lcl_const_data(g, LCL_F32, LCL_SHAPE(1, 1, 4, 4), x),
+                                 &(lcl_pool_desc) { .kernel = { 2, 2 } }, &indices);
+    lcl_tensor *s = lcl_param(g, "s", LCL_SHAPE(0, 3, 3, 16), (lcl_init) { 0 }),
+               *k = lcl_param(g, "k", LCL_SHAPE(2, 8, 2), (lcl_init) { .kind = LCL_INIT_NORMAL });
+    lcl_tensor *fetch[] = { lcl_max_unpool2d(pooled, indices, LCL_SHAPE(1, 1, 6, 6)), NULL };
+    lcl_gradients(lcl_sum(lcl_diagonal_bilstm_nhwc(s, k, k, NULL), LCL_ALL_AXES, false), &k, 1,
+                  &fetch[1]);
+    ASSERT_OK(lcl_compile(
+        g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 2, .guard_bands = true }, &p));
+    ASSERT_OK(lcl_run(p));
+    ASSERT_OK(lcl_fetch(p, "#0", got, sizeof got));
+    ASSERT_OK(lcl_fetch(p, "#1", kernel, sizeof kernel));
+    for (int i = 0; i < 36; i++)
+      assert_true(got[i] == (i == 5 || i == 7 || i == 13 || i == 15 ? (float)i : 0));
+    for (int i = 0; i < 32; i++) assert_true(kernel[i] == 0);
+    lcl_program_destroy(p);
+    lcl_graph_destroy(g);
+    lcl_store_destroy(store);
+    lcl_context_destroy(ctx);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(paths),          cmocka_unit_test(causality), cmocka_unit_test(determinism),
-    cmocka_unit_test(random_numbers), cmocka_unit_test(errors),
+    cmocka_unit_test(random_numbers), cmocka_unit_test(errors),    cmocka_unit_test(other_sizes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,8 +118,44 @@ static void rows_outside(void **state) {
   lcl_context_destroy(ctx);
 }
 
+/* No rows are added to zeros, rows of an empty variable are zeros, and beside it others are whole.
+ */
+static void rows_of_nothing(void **state) {
+  enum { R = 3, WIDTH = 2 };
+  const lcl_init one = { .kind = LCL_INIT_CONSTANT, .value = 1 };
+  lcl_context *ctx;
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_program *p;
+  (void)state;
+  ASSERT_OK(lcl_context_create(&(lcl_context_desc) { 0 }, &ctx));
+  ASSERT_OK(lcl_store_create(ctx, 1, &store));
+  ASSERT_OK(lcl_graph_create(store, "nothing", &g));
+  lcl_tensor *none = lcl_param(g, "none", LCL_SHAPE(0, WIDTH), one),
+             *narrow = lcl_param(g, "narrow", LCL_SHAPE(R, 0), one),
+             *some = lcl_param(g, "some", LCL_SHAPE(R, WIDTH), one),
+             *rows = lcl_const_data(g, LCL_I32, LCL_SHAPE(R), (int32_t[]) { 0, 1, 2 }),
+             *no_rows = lcl_const_data(g, LCL_I32, LCL_SHAPE(0), rows);
+  lcl_tensor *fetch[] = { lcl_scatter_add(none, no_rows, R), lcl_gather(none, rows),
+                          lcl_concat((lcl_tensor *[]) { none, some }, 2, 0),
+                          lcl_scatter_add(narrow, rows, R) };
+  ASSERT_OK(lcl_compile(
+      g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 4, .guard_bands = true }, &p));
+  ASSERT_OK(lcl_run(p));
+  for (int i = 0; i < 3; i++) {
+    float got[R * WIDTH];
+    ASSERT_OK(lcl_fetch(p, ((const char *const[]) { "#0", "#1", "#2" })[i], got, sizeof got));
+    for (int k = 0; k < R * WIDTH; k++) assert_true(got[k] == (i == 2));
+  }
+  lcl_program_destroy(p);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+  lcl_context_destroy(ctx);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = { cmocka_unit_test(listed_types_are_taken),
-                                      cmocka_unit_test(no_gaps), cmocka_unit_test(rows_outside) };
+                                      cmocka_unit_test(no_gaps), cmocka_unit_test(rows_outside),
+                                      cmocka_unit_test(rows_of_nothing) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
