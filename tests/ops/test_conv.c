@@ -1,5 +1,6 @@
 /* Convolution, its input gradient and its filter gradient against the double-precision reference.
  */
+#include "latentcl/algorithm.h"
 #include "ops/gemm_test.h"
 #include "reference/reference.h"
 
