@@ -118,7 +118,8 @@ static void rows_outside(void **state) {
   lcl_context_destroy(ctx);
 }
 
-/* No rows are added to zeros, rows of an empty variable are zeros, and beside it others are whole.
+/* The gradient of a gather of no rows is zero, rows of an empty variable are zeros, and beside it
+ * others are whole.
  */
 static void rows_of_nothing(void **state) {
   enum { R = 3, WIDTH = 2 };
@@ -136,9 +137,12 @@ static void rows_of_nothing(void **state) {
              *some = lcl_param(g, "some", LCL_SHAPE(R, WIDTH), one),
              *rows = lcl_const_data(g, LCL_I32, LCL_SHAPE(R), (int32_t[]) { 0, 1, 2 }),
              *no_rows = lcl_const_data(g, LCL_I32, LCL_SHAPE(0), rows);
-  lcl_tensor *fetch[] = { lcl_scatter_add(none, no_rows, R), lcl_gather(none, rows),
-                          lcl_concat((lcl_tensor *[]) { none, some }, 2, 0),
-                          lcl_scatter_add(narrow, rows, R) };
+  lcl_tensor *of[] = { some, narrow }, *grad[2];
+  lcl_gradients(lcl_add(lcl_sum(lcl_gather(some, no_rows), LCL_ALL_AXES, false),
+                        lcl_sum(lcl_gather(narrow, rows), LCL_ALL_AXES, false)),
+                of, 2, grad);
+  lcl_tensor *fetch[] = { grad[0], lcl_gather(none, rows),
+                          lcl_concat((lcl_tensor *[]) { none, some }, 2, 0), grad[1] };
   ASSERT_OK(lcl_compile(
       g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 4, .guard_bands = true }, &p));
   ASSERT_OK(lcl_run(p));
