@@ -157,7 +157,7 @@ def find_rate():
     assert wild['ended'] in ('the loss diverged', 'the loss was not finite') and len(wild['rates']) < 120, wild
     told = run(*common, '--set', 'optimiser=sgd', '--set', 'clip_norm=1e-12', '--out', 'flat')
     assert 'the loss fell at no rate' in told and json.load(open('flat/find-lr.json'))['suggestion'] is None and 'fell at no rate' in open('flat/find-lr.html').read()
-    for more in (['--resume'], ['--max-steps', '3'], ['--trace', 't.json'], ['--check-numerics']):
+    for more in (['--resume'], ['--max-steps', '3'], ['--trace', 't.json'], ['--check-numerics'], ['--tensorboard', 'board'], ['--json']):
         assert '--find-lr makes no run' in refused(*common, '--out', 'none', *more, code=2)
     assert 'holds a run' in refused(*common, '--out', 'first')
     told = run(*common, '--quiet')
