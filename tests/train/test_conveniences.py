@@ -3,7 +3,7 @@
 import json, os, re, shutil, sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
-from common import events, in_folder, read_safetensors, refused, said as run, write_digits
+from common import events, in_folder, read_safetensors, refused, said as run, write_digits, write_npy
 
 SHORT = ['train', 'semantic-noise', '--set', 'arch=mlp', '--set', 'validation=40', '--data', 'data', '--batch', '30', '--no-profile']
 PLAIN = [*SHORT, '--set', 'variant=feed-forward', '--no-test', '--quiet']
@@ -165,4 +165,14 @@ def find_rate():
     assert not os.path.exists('none')
 
 
-in_folder(data, repeatable, augment, class_weights, early_stop, find_rate)
+def many_classes():
+    """Their confusion table is left out."""
+    os.makedirs('many')
+    write_npy('many/features.npy', '<f4', (60, 4), [0.5] * 240)
+    write_npy('many/labels.npy', '<i4', (60,), [1500 * (i % 2) for i in range(60)])
+    run(*SHORT[:4], '--set', 'validation=10', '--set', 'variant=feed-forward', '--data', 'many', '--epochs', '1', '--batch', '20', '--quiet', '--out', 'wide')
+    test, = events('wide', 'test')
+    assert test['metrics']['n'] > 0 and 'confusion' not in test and os.path.exists('wide/report.html'), test
+
+
+in_folder(data, many_classes, repeatable, augment, class_weights, early_stop, find_rate)
