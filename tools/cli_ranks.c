@@ -107,6 +107,16 @@ static int count(const char *list) {
   return n;
 }
 
+/* Nothing between two commas would end the list there. */
+static bool is_list(const char *list) {
+  for (;;) {
+    const size_t n = strcspn(list, ",");
+    if (n == 0) return false;
+    if (!list[n]) return true;
+    list += n + 1;
+  }
+}
+
 /* Under Open MPI's launcher, which returns only where it cannot be started. */
 static int start_anew(int n, int argc, char **argv) {
   char self[4096], number[16];
@@ -139,7 +149,7 @@ int cli_ranks_join(cli_ranks *r, int argc, char **argv, const lcl_context_desc *
   *ctx = NULL;
   if (r->devices && desc->device)
     return cli_usage("%s: --device is for one process, --devices for several: not both", argv[0]);
-  if (r->devices && listed < 1)
+  if (r->devices && !is_list(r->devices))
     return cli_usage("%s: --devices: expected a list of devices as 0:0,0:1, not '%s'", argv[0],
                      r->devices);
   if (!LCL_HAVE_MPI && (started > 1 || listed > 1)) /* says so */

@@ -418,14 +418,18 @@ static int run_options(int argc, char **argv, const options *o) {
   while (o->compare && n_files < argc && is_file(argv[n_files])) n_files++;
   if (n_files && n_files < argc)
     return cli_usage("--compare takes results files or workloads after its FILE, not both");
-  if (n_files && (o->json || o->csv))
-    return cli_usage("--json and --csv write what is measured; files are only compared");
+  if ((o->list || o->describe) && (o->json || o->csv || o->html))
+    return cli_usage("--json, --csv and --html write what is measured; a list measures nothing");
   if (check_files(o, argv, n_files) != CLI_OK) return CLI_FAILED;
   if (o->compare && lcl__results_load(o->compare, &files) != LCL_OK) code = cli_error();
   for (int i = 0; code == CLI_OK && i < n_files; i++)
     if (lcl__results_load(argv[i], &files) != LCL_OK) code = cli_error();
   if (code == CLI_OK && !n_files) code = add_networks(argc, argv, o);
-  if (code == CLI_OK && (n_files || (o->compare && argc == 0 && files.n > 1))) {
+  const bool only_files = n_files || (o->compare && argc == 0 && files.n > 1);
+  if (code == CLI_OK && only_files && (o->json || o->csv || o->list || o->describe || o->verify)) {
+    code = cli_usage("--json, --csv, --verify and lists are of what is measured; files are only "
+                     "compared");
+  } else if (code == CLI_OK && only_files) {
     code = compare(&files, o);
   } else if (code == CLI_OK) {
     if (argc)

@@ -46,7 +46,7 @@ static int run(int argc, char **argv) {
       "  latentcl eval RUN --on photographs --predictions predicted",
       &a);
   if (code >= 0 || (code = cli_run_open(&a)) >= 0) return code;
-  lcl_metrics m;
+  lcl_metrics m = { 0 };
   code = evaluate(&a, split, predictions, &m) == LCL_OK ? cli_print_metrics(split, &m, json)
                                                         : cli_error();
   const double *n = lcl_metrics_get(&m, "n"), *unlabelled = lcl_metrics_get(&m, "unlabelled");

@@ -116,9 +116,9 @@ static int run(int argc, char **argv) {
   if (code >= 0) return code;
   if (quiet) lcl__find_quietly();
   if (!m.model && !resume) return cli_usage("train: which model? `latentcl models` lists them");
-  if (find_lr && (resume || trace || check || max_steps))
-    return cli_usage("train: --find-lr makes no run: no --resume, --trace, --check-numerics or "
-                     "--max-steps");
+  if (find_lr && (resume || trace || check || max_steps || tensorboard || json))
+    return cli_usage("train: --find-lr makes no run: no --resume, --trace, --check-numerics, "
+                     "--max-steps, --tensorboard or --json");
   if (resume && !out) return cli_usage("train: to resume, say which run (--out RUN)");
   if (resume && start)
     return cli_usage("train: a run that goes on has its own weights: no --start with --resume");

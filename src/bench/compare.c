@@ -200,7 +200,7 @@ double lcl__result_speedup(const lcl_result *a, const lcl_result *b) {
 }
 
 static void figure(const lcl_result *r, char out[32]) {
-  if (r->unit[0] && r->value < 0)
+  if ((r->unit[0] ? r->value : r->seconds) < 0)
     lcl__snprintf(out, 32, "not there");
   else if (r->unit[0])
     lcl__snprintf(out, 32, "%.2f %s", r->value, r->unit);

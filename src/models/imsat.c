@@ -69,7 +69,7 @@ static const lcl_option options[] = {
     "initial weights as the authors' code or as the paper says them", "code|paper" },
   LCL_CLUSTER_OPTIONS,
   { "queries", LCL_OPTION_INT, "100",
-    "queries a class in the evaluation of codes; the rest is searched", "[1,inf)" },
+    "queries a class in the evaluation of codes; the rest is searched", "[1,1000000]" },
   { "ap_mode", LCL_OPTION_CHOICE, "trapezoid", "how average precision integrates",
     "trapezoid|step" },
 };

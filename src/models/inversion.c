@@ -254,7 +254,11 @@ static lcl_tensor *cosine_cost(lcl_tensor *a, lcl_tensor *b) {
 /* sum_l w_l R_l: each layer through the transpose of what the network computes from there on. */
 static lcl_tensor *reconstruction_cost(const net *n, lcl_tensor *x, lcl_tensor *logits) {
   float weight[MAX_INNER + 1] = { 1 };
-  const int count = LCL_MIN(LCL_MAX(read_weights(n->o, weight), 1), n->n_inner + 1);
+  const int count = LCL_MAX(read_weights(n->o, weight), 1);
+  if (count > n->n_inner + 1)
+    return lcl__graph_error(n->g, LCL_ERR_ARGUMENT, "option layer_weights",
+                            "%d weights; with the image this network has %d", count,
+                            n->n_inner + 1);
   lcl_tensor *layer[MAX_INNER + 1] = { x }, *back[MAX_INNER + 1], *sum = NULL;
   memcpy(layer + 1, n->inner, (size_t)n->n_inner * sizeof *layer);
   lcl_vjp(logits, logits, layer, count, back);

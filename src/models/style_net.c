@@ -211,7 +211,7 @@ static void build_train(lcl_build *b, const lcl_style_net *n) {
   lcl__graph_rows(n->g, LCL_ROWS_FIRST);
   /* -log p(y) of the labelled part, uniform over the classes: a constant that makes the bound a
    * bound. */
-  lcl_build_loss(b, lcl_shift(ob.total, w_l * logf((float)n->classes)));
+  lcl_build_loss(b, ob.total ? lcl_shift(ob.total, w_l * logf((float)n->classes)) : NULL);
   lcl_build_correct(b, lcl_correct_rows(t.logits, label));
   if (n->on_m1) /* its parameters are kept, for images */
     lcl__m1_decode(&n->m1, explained(n, lcl_build_image(b), false));

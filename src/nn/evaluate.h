@@ -106,12 +106,16 @@ lcl_status lcl__tsne(lcl_context *ctx, const float *x, int64_t n, int d, const l
                      float *y, double *divergence);
 
 /* Dot products of rows on the device, in blocks: what k-means and the neighbour search are made of.
- */
+ * Rows are taken from the mean of the examples: far from zero, rounding would leave nothing of what
+ * tells them apart. */
 typedef struct lcl_row_products lcl_row_products;
-/* a blocks of up to rows_a rows with b blocks of up to rows_b rows, d columns. */
-lcl_status lcl__row_products_create(lcl_context *ctx, int64_t rows_a, int64_t rows_b, int64_t d,
-                                    lcl_row_products **out);
+/* a blocks of up to rows_a rows with b blocks of up to rows_b rows, d columns; x: the n examples.
+ */
+lcl_status lcl__row_products_create(lcl_context *ctx, const float *x, int64_t n, int64_t rows_a,
+                                    int64_t rows_b, int64_t d, lcl_row_products **out);
 void lcl__row_products_destroy(lcl_row_products *p);
+/* A row's product with itself. */
+double lcl__row_products_norm(const lcl_row_products *p, const float *row);
 lcl_status lcl__row_products_set_a(lcl_row_products *p, const float *a, int64_t n);
 lcl_status lcl__row_products_set_b(lcl_row_products *p, const float *b, int64_t n);
 /* out[i*rows_b + j] = a_i . b_j, rows_a x rows_b numbers; those of rows that were not set are 0. */

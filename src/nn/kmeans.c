@@ -14,7 +14,7 @@ typedef struct clustering {
   int d, k;
   float *centres;            /* k x d */
   double *centre_norm;       /* k */
-  float *norm;               /* n: |x|^2 */
+  float *norm;               /* n: squared distance to the mean */
   float *nearest;            /* n: squared distance to the nearest centre */
   int32_t *cluster, *before; /* now and a round ago; -1: none */
   const float *product;      /* rows x k of the rows first.. */
@@ -102,11 +102,8 @@ static void pick_nearest(void *user, int64_t begin, int64_t end) {
 /* Nearest centre of every example; *changed: whether any moved. buffer: rows x k. */
 static lcl_status assign_all(clustering *c, float *buffer, bool *changed) {
   memcpy(c->before, c->cluster, (size_t)c->n * sizeof *c->before);
-  for (int k = 0; k < c->k; k++) {
-    const float *centre = c->centres + (size_t)k * (size_t)c->d;
-    c->centre_norm[k] = 0;
-    for (int i = 0; i < c->d; i++) c->centre_norm[k] += (double)centre[i] * centre[i];
-  }
+  for (int k = 0; k < c->k; k++)
+    c->centre_norm[k] = lcl__row_products_norm(c->products, c->centres + (size_t)k * (size_t)c->d);
   LCL_TRY(lcl__row_products_set_b(c->products, c->centres, c->k));
   for (c->first = 0; c->first < c->n; c->first += c->rows) {
     int64_t rows = LCL_MIN(c->rows, c->n - c->first);
@@ -217,13 +214,11 @@ lcl_status lcl__kmeans(lcl_context *ctx, const float *x, int64_t n, int d,
   float *buffer = NULL;
   double best = INFINITY;
   lcl_status status = allocate(&c, &buffer) ? LCL_OK : LCL_ERR_HOST_MEMORY;
-  if (status == LCL_OK) status = lcl__row_products_create(ctx, c.rows, desc->k, d, &c.products);
+  if (status == LCL_OK)
+    status = lcl__row_products_create(ctx, x, n, c.rows, desc->k, d, &c.products);
   if (status == LCL_OK && c.rows == n) status = lcl__row_products_set_a(c.products, x, n);
-  for (int64_t i = 0; i < n && status == LCL_OK; i++) {
-    double sum = 0;
-    for (int k = 0; k < d; k++) sum += (double)row(&c, i)[k] * row(&c, i)[k];
-    c.norm[i] = (float)sum;
-  }
+  for (int64_t i = 0; i < n && status == LCL_OK; i++)
+    c.norm[i] = (float)lcl__row_products_norm(c.products, row(&c, i));
   for (int r = 0; r < restarts_of(desc) && status == LCL_OK; r++) {
     double now;
     status = one_restart(&c, desc, r, buffer, &now);

@@ -130,12 +130,9 @@ static lcl_status search_block(search *s, lcl_row_products *products, float *pro
   return LCL_OK;
 }
 
-static void start_lists(search *s) {
+static void start_lists(search *s, const lcl_row_products *products) {
   for (int64_t i = 0; i < s->n; i++) {
-    const float *x = s->x + (size_t)i * (size_t)s->d;
-    double sum = 0;
-    for (int c = 0; c < s->d; c++) sum += (double)x[c] * x[c];
-    s->norm[i] = (float)sum;
+    s->norm[i] = (float)lcl__row_products_norm(products, s->x + (size_t)i * (size_t)s->d);
     s->worst[i] = INFINITY;
   }
 }
@@ -156,8 +153,9 @@ lcl_status lcl__nearest(lcl_context *ctx, const float *x, int64_t n, int d, int 
   lcl_row_products *products = NULL;
   lcl_status status = s.norm && s.worst && s.list && s.filled && product ? LCL_OK
                                                                          : LCL_ERR_HOST_MEMORY;
-  if (status == LCL_OK) status = lcl__row_products_create(ctx, s.block, s.block, d, &products);
-  if (status == LCL_OK) start_lists(&s);
+  if (status == LCL_OK)
+    status = lcl__row_products_create(ctx, x, n, s.block, s.block, d, &products);
+  if (status == LCL_OK) start_lists(&s, products);
   for (s.first_a = 0; s.first_a < n && status == LCL_OK; s.first_a += s.block)
     status = search_block(&s, products, product);
   if (status == LCL_OK) lcl__parallel_for(n, 64, refine_rows, &s);

@@ -123,7 +123,8 @@ static void line(lcl_str *o, const lcl_series *s, const scale *x, const scale *y
   int every = LCL_MAX(1, (s->n + MAX_POINTS - 1) / MAX_POINTS);
   lcl__str_html(o, "<path class=\"line %s\" d=\"", s->style);
   bool pen = false;
-  for (int k = 0; k < s->n; k += every) {
+  for (int i = 0; i < s->n + every - 1; i += every) { /* the last one too */
+    const int k = LCL_MIN(i, s->n - 1);
     bool ok = shown(s->y[k]) && (!y->log || s->y[k] > 0);
     if (ok) lcl__str_html(o, "%c%.1f %.1f", pen ? 'L' : 'M', place(x, s->x[k]), place(y, s->y[k]));
     pen = ok;

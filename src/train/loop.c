@@ -428,6 +428,9 @@ static lcl_status keep_calibrated(lcl_trainer *t) {
   return st;
 }
 
+/* Classes; tables of more of them are longer than all else of a log, and nobody reads them. */
+enum { MOST_CONFUSED = 1000 };
+
 /* Evaluates the best epoch on the test split (everything, for merged splits). */
 static lcl_status final_test(lcl_trainer *t, lcl_metrics *out) {
   lcl_session *s = t->s;
@@ -442,7 +445,7 @@ static lcl_status final_test(lcl_trainer *t, lcl_metrics *out) {
   lcl_tensor_file_destroy(f);
   LCL_TRY(st);
   if (s->model->settings.calibrate) LCL_TRY(keep_calibrated(t));
-  int classes = t->eval && ds->labels ? ds->classes : 0;
+  const int classes = t->eval && ds->labels && ds->classes <= MOST_CONFUSED ? ds->classes : 0;
   int64_t *confusion = lcl__alloc((size_t)LCL_MAX(classes * classes, 1) * sizeof *confusion);
   if (!confusion) return LCL_ERR_HOST_MEMORY;
   st = lcl__evaluate(t->eval, ds, split, out, classes ? confusion : NULL);

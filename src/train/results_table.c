@@ -213,6 +213,19 @@ static lcl_status add_entry(const char *folder, const char *name, entries *all) 
   return s;
 }
 
+/* Every name of the list was there. */
+static lcl_status check_only(const char *folder, const char *only, const entries *all) {
+  for (const char *p = only; p && *p;) {
+    const size_t n = strcspn(p, ",");
+    bool found = n == 0;
+    for (size_t i = 0; i < all->n && !found; i++)
+      found = strncmp(all->data[i].name, p, n) == 0 && strcmp(all->data[i].name + n, ".json") == 0;
+    if (!found) return lcl__fail(LCL_ERR_IO, "%s has no results \"%.*s\"", folder, (int)n, p);
+    p += n + (p[n] == ',');
+  }
+  return LCL_OK;
+}
+
 static lcl_status read_folder(const char *folder, const char *only, entries *all) {
   DIR *dir = opendir(folder);
   if (!dir) return lcl__fail(LCL_ERR_IO, "cannot read the folder %s: %s", folder, strerror(errno));
@@ -226,6 +239,7 @@ static lcl_status read_folder(const char *folder, const char *only, entries *all
   if (s != LCL_OK) return s;
   if (all->n == 0)
     return lcl__fail(LCL_ERR_IO, "%s has no results%s", folder, only ? " of these names" : "");
+  LCL_TRY(check_only(folder, only, all));
   qsort(all->data, all->n, sizeof *all->data, by_place);
   return LCL_OK;
 }

@@ -290,6 +290,10 @@ static void comparison(void **state) {
   assert_int_equal(regressions, 2);
   ASSERT_OK(lcl__results_table(&files, 0, &table, &regressions));
   assert_int_equal(regressions, 0);
+  files.data[0].rows[0].seconds = -1; /* a file without the time */
+  ASSERT_OK(lcl__results_table(&files, 0, &table, &regressions));
+  assert_non_null(strstr(table.data, "not there"));
+  files.data[0].rows[0].seconds = 0.010;
   ASSERT_OK(lcl__results_html(&files, &page));
   assert_non_null(strstr(page.data, "<svg"));
   ASSERT_OK(lcl__results_join(texts, 2, &set)); /* a set of devices reads back as its parts */

@@ -220,6 +220,29 @@ static void kmeans_starts_apart(void **state) {
   }
 }
 
+/* Clouds far from zero, beside which they are small: squares lose what tells them apart. */
+static void far_from_zero(void **state) {
+  (void)state;
+  enum { N = 200, D = 6, K = 4 };
+  static float x[N * D], got[N];
+  static int32_t truth[N], cluster[N], index[N];
+  double inertia, accuracy;
+  lcl__philox_normal(2, 6, 2, x, N * D);
+  for (int i = 0; i < N; i++) {
+    truth[i] = i % K;
+    x[i * D + truth[i]] += 20;
+    for (int k = 0; k < D; k++) x[i * D + k] += 30000;
+  }
+  const lcl_kmeans_desc desc = { .k = K, .restarts = 3, .seed = 9 };
+  assert_int_equal(lcl__kmeans(ctx, x, N, D, &desc, cluster, NULL, &inertia), LCL_OK);
+  assert_int_equal(lcl__cluster_accuracy(truth, cluster, N, K, K, &accuracy, NULL), LCL_OK);
+  assert_float_equal(accuracy, 1, 0);
+  assert_int_equal(lcl__nearest(ctx, x, N, D, 1, index, got), LCL_OK);
+  for (int i = 0; i < N; i++)
+    for (int j = 0; j < N; j++)
+      assert_true(j == i || got[i] <= 1.0001 * distance(x + i * D, x + j * D, D));
+}
+
 /* Fewer different examples than clusters: nothing breaks. */
 static void kmeans_of_twins(void **state) {
   (void)state;
@@ -231,6 +254,8 @@ static void kmeans_of_twins(void **state) {
   assert_int_equal(lcl__kmeans(ctx, x, 20, 2, &desc, cluster, NULL, &inertia), LCL_OK);
   assert_float_equal(inertia, 0, 0);
   assert_int_not_equal(cluster[0], cluster[10]);
+  for (int i = 0; i < 40; i++) x[i] = i % 3 * 1e25f; /* its square is no float */
+  assert_int_equal(lcl__kmeans(ctx, x, 20, 2, &desc, cluster, NULL, NULL), LCL_ERR_NUMERIC);
 }
 
 int main(void) {
@@ -242,6 +267,7 @@ int main(void) {
     cmocka_unit_test(kmeans),
     cmocka_unit_test(kmeans_of_one_cloud),
     cmocka_unit_test(kmeans_starts_apart),
+    cmocka_unit_test(far_from_zero),
     cmocka_unit_test(kmeans_of_twins),
   };
   return cmocka_run_group_tests_name("neighbours", tests, open_device, close_device);

@@ -573,6 +573,7 @@ def results():
         check(('would not give its cell: ' + word if word else 'gamma model, all') in told, (left_out, told))
     os.remove('figures/ladder-mnist.gamma.all.json')
     run('results', 'table', 'nowhere', code=1)
+    check('figures has no results "owm"' in run('results', 'table', 'figures', '--only', 'own,owm', code=1), 'a name that is not there')
     for wrong in ([], ['sum'], ['add'], ['add', 'mlp'], ['table', 'a', 'b'], ['table', '--note', 'x'], ['add', 'mlp', '--out', 'figures', '--only', 'x'],
                   ['add', 'mlp', '--out', 'figures', '--name', 'x'], ['add', 'mlp', '--out', 'figures', '--metric', 'x']):
         run('results', *wrong, code=2)
@@ -626,8 +627,11 @@ def bench():
     check('WRONG' in run('bench', '--compare', 'a.json', wrong, '--threshold', '5%', code=1), 'a wrong result is a regression')
     other = change('other.json', lambda r: r.update(gflop=2 * r['gflop']))
     check('other work' in run('bench', '--compare', 'a.json', other, code=1), 'other work of the same name')
+    json.dump({'schema': 'latentcl-bench-set-1', 'runs': [a, a]}, open('set.json', 'w'))
     for options, code in ((['gemm-64', '--threshold', '5%'], 2), (['--compare', 'a.json', same, '--json', 'b.json'], 2),
-                          (['gemm-64', '--json', 'b.json', '--csv', './b.json'], 2), (['gemm-64', '--json', '-', '--csv', '/dev/stdout'], 1)):
+                          (['gemm-64', '--json', 'b.json', '--csv', './b.json'], 2), (['gemm-64', '--list', '--json', 'b.json'], 2),
+                          (['--compare', 'a.json', same, '--verify'], 2), (['--compare', 'set.json', '--json', 'b.json'], 2),
+                          (['gemm-64', '--json', '-', '--csv', '/dev/stdout'], 1)):
         run('bench', *options, code=code)
     check(not os.path.exists('b.json'), 'nothing is written')
     # Of a latency less is better, of a rate more.

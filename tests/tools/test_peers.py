@@ -78,6 +78,9 @@ with tempfile.TemporaryDirectory() as folder:
     assert "a name of its own" in run(*compare, "--peer", quick, "--peer", quick, code=2).stderr
     assert "No such file" in run(*compare, "--peer", "./none", code=1).stderr
     assert "expects a --peer" in run(*compare, "odd", code=2).stderr
+    assert "none/out.json cannot be written" in run(*compare, "--peer", quick, "--json", "none/out.json", code=2).stderr
+    reading = script("reading", """m=; case $w in gemm-*) m='"median": 1' ;; esac\necho '{"device": {}, "results": [{"seconds": {'"$m"'}}]}'""")
+    assert "odd is a reading" in run(root / "tools/compare_with_peer", "--latentcl", reading, "--peer", quick, "odd", code=1).stderr
     assert "above 0" in run(*compare, "--peer", quick, "--rounds", "0", code=2).stderr
     assert "it broke" in run(root / "tools/compare_with_peer", "--latentcl", script("bad", "echo it broke >&2; exit 1"), "--peer", quick, code=1).stderr
     os.chdir(root)

@@ -59,6 +59,7 @@ def train():
 
 def outputs():
     run("eval", "mlp", "--predictions", "predicted")
+    run("eval", "mlp", "--predictions", "no/such/folder", code=1)
     run("eval", "mlp", "--json", "--split", "all")
     run("encode", "mlp", "--out", "codes")
     layers = json.loads(run("encode", "mlp", "--layers", "--json").stdout)

@@ -57,6 +57,20 @@ static void gaps(void **state) {
   lcl__free(text);
 }
 
+/* Of very many points some are left out, but never the last. */
+static void many_points(void **state) {
+  (void)state;
+  enum { N = 1000 };
+  double x[N], y[N];
+  for (int i = 0; i < N; i++) x[i] = y[i] = i;
+  y[N - 1] = 1e4;
+  const lcl_series series = { "s", "s1", x, y, N };
+  char *text = draw(&(lcl_chart) { .title = "t", .x_label = "x", .series = &series, .n = 1 });
+  assert_non_null(strstr(text, "L546.0 14.0\"")); /* in the corner */
+  assert_int_equal(count(strstr(text, " d=\""), "L"), 500);
+  lcl__free(text);
+}
+
 /* The labels of the vertical axis. */
 static int ticks_of(const char *text, double out[32]) {
   int n = 0;
@@ -156,8 +170,9 @@ static void lines(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(escaping),  cmocka_unit_test(gaps),
-                                      cmocka_unit_test(ticks),     cmocka_unit_test(logarithmic),
-                                      cmocka_unit_test(durations), cmocka_unit_test(lines) };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(escaping),    cmocka_unit_test(gaps),
+                                      cmocka_unit_test(many_points), cmocka_unit_test(ticks),
+                                      cmocka_unit_test(logarithmic), cmocka_unit_test(durations),
+                                      cmocka_unit_test(lines) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,12 +43,14 @@ def usage():
                   ['check', '--op', 'none'], ['check', '--precision', 'f64'], ['tune', 'none'], ['tune', 'gemm', 'none'], ['tune', 'all', 'none'], ['tune', 'gemm', '--show', '--budget', '9'],
                   ['reproduce', 'imsat/clusters', '--set', 'lr=x'], ['reproduce', 'imsat/clusters', '--set', 'none=1'], ['reproduce', 'imsat/clusters', '--set', 'lr=x', '--list-cells'],
                   ['reproduce', 'imsat/clusters', '--cell', '9999'], ['results', 'add', 'none', '--out', 'x', '--cell', 'none'], ['version', 'none'], ['version', '--json', 'none'],
-                  ['train', '--resume'], ['train', '--resume', '--start', 'none', '--out', 'x'], ['op', 'relu', '--list'], ['run', '--operators', 'none.onnx'],
+                  ['explain', 'imsat', '--set', 'queries=4294967396'], ['train', 'semantic-noise', '--devices', '0:0,,0:1'], ['train', '--resume'], ['train', '--resume', '--start', 'none', '--out', 'x'], ['op', 'relu', '--list'], ['run', '--operators', 'none.onnx'],
                   ['run', 'none.onnx', '--in', 'a.npy', '--in', 'b.npy'], ['run', 'none.onnx', '--in', 'x=a.npy', '--in', 'x=b.npy']):
         refused(*wrong, code=2)
     for failing in (['eval', '/nonexistent'], ['train', 'semantic-noise', '--data', '/nonexistent', '--out', '/tmp/none'],
                     ['train', '--resume', '--out', '/nonexistent']):
         refused(*failing)
+    assert 'the training graph has no loss' in refused('explain', 'm2', '--set', 'w_l=0', '--set', 'w_c=0', '--set', 'unlabelled_batch=0')
+    assert '5 weights; with the image this network has 4' in refused('explain', 'inversion', '--set', 'layer_weights=1,1,1,1,1')
 
 
 def diagnose():

@@ -3,7 +3,7 @@
 import json, os, re, shutil, sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
-from common import events, in_folder, read_safetensors, refused, said as run, write_digits
+from common import events, in_folder, read_safetensors, refused, said as run, write_digits, write_npy
 
 SHORT = ['train', 'semantic-noise', '--set', 'arch=mlp', '--set', 'validation=40', '--data', 'data', '--batch', '30', '--no-profile']
 PLAIN = [*SHORT, '--set', 'variant=feed-forward', '--no-test', '--quiet']
@@ -157,7 +157,7 @@ def find_rate():
     assert wild['ended'] in ('the loss diverged', 'the loss was not finite') and len(wild['rates']) < 120, wild
     told = run(*common, '--set', 'optimiser=sgd', '--set', 'clip_norm=1e-12', '--out', 'flat')
     assert 'the loss fell at no rate' in told and json.load(open('flat/find-lr.json'))['suggestion'] is None and 'fell at no rate' in open('flat/find-lr.html').read()
-    for more in (['--resume'], ['--max-steps', '3'], ['--trace', 't.json'], ['--check-numerics']):
+    for more in (['--resume'], ['--max-steps', '3'], ['--trace', 't.json'], ['--check-numerics'], ['--tensorboard', 'board'], ['--json']):
         assert '--find-lr makes no run' in refused(*common, '--out', 'none', *more, code=2)
     assert 'holds a run' in refused(*common, '--out', 'first')
     told = run(*common, '--quiet')
@@ -165,4 +165,14 @@ def find_rate():
     assert not os.path.exists('none')
 
 
-in_folder(data, repeatable, augment, class_weights, early_stop, find_rate)
+def many_classes():
+    """Their confusion table is left out."""
+    os.makedirs('many')
+    write_npy('many/features.npy', '<f4', (60, 4), [0.5] * 240)
+    write_npy('many/labels.npy', '<i4', (60,), [1500 * (i % 2) for i in range(60)])
+    run(*SHORT[:4], '--set', 'validation=10', '--set', 'variant=feed-forward', '--data', 'many', '--epochs', '1', '--batch', '20', '--quiet', '--out', 'wide')
+    test, = events('wide', 'test')
+    assert test['metrics']['n'] > 0 and 'confusion' not in test and os.path.exists('wide/report.html'), test
+
+
+in_folder(data, many_classes, repeatable, augment, class_weights, early_stop, find_rate)
