@@ -103,10 +103,12 @@ static lcl_status whole_text(const lcl_source *source, lcl_str *out) {
   return lcl__str_ok(out) ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
-/* Denormals count as zero: what decays towards zero (a weight under decay, a moment without
- * gradient) would pass through them, where a processor works a hundred times slower. */
+/* Without warnings, which some drivers' compilers count on standard error. Denormals count as zero:
+ * what decays towards zero (a weight under decay, a moment without gradient) would pass through
+ * them, where a processor works a hundred times slower. */
 static void all_options(const lcl_caps *caps, const lcl_source *source, lcl_str *out) {
-  lcl__str_add(out, "-cl-std=CL1.2 -cl-mad-enable -cl-denorms-are-zero -DLCL_PANEL=%d -DLCL_VEC=%u",
+  lcl__str_add(out,
+               "-w -cl-std=CL1.2 -cl-mad-enable -cl-denorms-are-zero -DLCL_PANEL=%d -DLCL_VEC=%u",
                caps->packed, LCL_MAX(caps->preferred_float, 4u));
   if (source->options && *source->options) lcl__str_add(out, " %s", source->options);
 }
