@@ -94,7 +94,10 @@ class Dataset(Owner):
 
     def subset(self, index: np.ndarray) -> Dataset:
         """A view of some examples, by position."""
-        at = np.ascontiguousarray(index, np.int64)
+        at = np.asarray(index)
+        if at.ndim != 1 or (at.size and at.dtype.kind not in "iu"):  # a mask would be taken for examples 0 and 1
+            raise TypeError(f"positions must be a row of whole numbers (np.flatnonzero() gives those of a mask), not {at.dtype} {at.shape}")
+        at = np.ascontiguousarray(at, np.int64)
         out = c_void_p()
         check(library.lcl_dataset_subset(self.pointer, at.ctypes.data, at.size, byref(out)))
         assert out.value
@@ -107,9 +110,10 @@ class Dataset(Owner):
 def _labels(labels: Any, n: int, classes: int | None) -> tuple[np.ndarray | None, int]:
     if labels is None:
         return None, 0
-    y = np.ascontiguousarray(labels, np.int32)
-    if y.shape != (n,) or np.asarray(labels).dtype.kind not in "iu":
-        raise ValueError(f"labels must be {n} whole numbers, not {np.asarray(labels).dtype} {np.shape(labels)}")
+    given = np.asarray(labels)
+    if given.shape != (n,) or given.dtype.kind not in "iu":
+        raise ValueError(f"labels must be {n} whole numbers, not {given.dtype} {given.shape}")
+    y = to_array("labels", given, np.dtype(np.int32), (n,))
     return y, int(y.max()) + 1 if classes is None else classes
 
 

@@ -11,7 +11,7 @@ from typing import Any, Mapping
 import numpy as np
 
 from . import _api
-from ._convert import DTYPES, DTypeLike, ShapeLike, field_types, to_bytes, to_dtype, to_enum, to_int
+from ._convert import DTYPES, DTypeLike, ShapeLike, field_types, set_field, to_bytes, to_dtype, to_enum, to_int
 from ._core import check, library
 
 
@@ -70,8 +70,9 @@ class Context(Owner):
     def __init__(self, device: str | Device | None = None, *, disable: str | None = None, queues: int = 0, profile: bool = False,
                  memory_limit: int = 0, _wrap: Mapping[str, Any] | None = None):
         selector = device.selector if isinstance(device, Device) else device
-        desc = _api.lcl_context_desc(device=to_bytes(selector), disable=to_bytes(disable), queues=queues, profile=profile,
-                                     memory_limit=memory_limit, **(_wrap or {}))
+        desc = _api.lcl_context_desc(device=to_bytes(selector), disable=to_bytes(disable), profile=profile, **(_wrap or {}))
+        for name, value in (("queues", queues), ("memory_limit", memory_limit)):
+            set_field(desc, name, field_types(desc)[name], value)
         out = c_void_p()
         check(library.lcl_context_create(byref(desc), byref(out)))
         self._own(out.value, library.lcl_context_destroy)
@@ -153,14 +154,17 @@ class Buffer(Owner):
         return library.lcl_buffer_size(self.pointer)
 
     def write(self, array: np.ndarray, offset: int = 0) -> None:
-        """Copies an array to the device."""
+        """Copies an array to the device, in the host's order of bytes."""
         a = np.ascontiguousarray(array)
+        if a.dtype.hasobject:
+            raise TypeError("an array of Python objects has no numbers to copy")
+        a = a.astype(a.dtype.newbyteorder("="), copy=False)
         with self._lock:
-            check(library.lcl_buffer_write(self.pointer, offset, a.ctypes.data, a.nbytes))
+            check(library.lcl_buffer_write(self.pointer, to_int("offset", offset), a.ctypes.data, a.nbytes))
 
     def read(self, shape: ShapeLike, dtype: DTypeLike = np.float32, offset: int = 0) -> np.ndarray:
         """Copies elements to the host."""
         out = np.empty(shape, DTYPES[to_dtype(dtype)])
         with self._lock:
-            check(library.lcl_buffer_read(self.pointer, offset, out.ctypes.data, out.nbytes))
+            check(library.lcl_buffer_read(self.pointer, to_int("offset", offset), out.ctypes.data, out.nbytes))
         return out

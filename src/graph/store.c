@@ -115,6 +115,8 @@ static lcl_status check_init(lcl_dtype dtype, const lcl_init *init) {
   if (dtype != LCL_F32 && !fixed)
     return lcl__fail(LCL_ERR_TYPE, "random initial values are for f32, not %s",
                      lcl_dtype_name(dtype));
+  if (dtype == LCL_F16 && init->kind == LCL_INIT_CONSTANT && init->value != 0)
+    return lcl__fail(LCL_ERR_TYPE, "initial values of f16 are zeros");
   if (!isfinite(init->value) || !isfinite(init->scale) || init->fan_in < 0 || init->fan_out < 0)
     return lcl__fail(LCL_ERR_ARGUMENT,
                      "its initial values are not finite (%g, scale %g, fans %lld "

@@ -164,6 +164,8 @@ lcl_status lcl__onnx_in(onnx_node *n, int i, lcl_tensor **out);
 lcl_status lcl__onnx_in_any(onnx_node *n, int i, lcl_tensor **out);
 bool lcl__onnx_given(const onnx_node *n, int i);
 bool lcl__onnx_known(const onnx_value *v);
+/* Whether the graph has it, or will have it, as a variable of the store: it may be trained. */
+bool lcl__onnx_is_variable(const onnx_value *v);
 /* Whole numbers that the operator needs when the file is loaded; *count: how many. */
 lcl_status lcl__onnx_known_ints(onnx_node *n, int i, const char *what, const int64_t **out,
                                 int *count);

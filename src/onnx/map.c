@@ -7,12 +7,13 @@
 
 /* ---- numbers that the file tells ---- */
 
-/* Larger ones are left to the graph. */
+/* Larger ones are left to the graph, and what may be trained. */
 enum { HOST_MOST = 1 << 16 };
 
 static bool on_host(const onnx_node *n, int inputs) {
   for (int i = 0; i < inputs; i++)
-    if (!lcl__onnx_given(n, i) || !lcl__onnx_known(n->in[i]) || n->in[i]->type == ONNX_FLOAT16)
+    if (!lcl__onnx_given(n, i) || !lcl__onnx_known(n->in[i]) || n->in[i]->type == ONNX_FLOAT16 ||
+        lcl__onnx_is_variable(n->in[i]))
       return false;
   for (int i = 0; i < inputs; i++) {
     if (n->in[i]->ints) return true; /* the graph could not */

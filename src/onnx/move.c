@@ -461,6 +461,8 @@ static lcl_status resize_mode(onnx_node *n) {
   const char *mode, *coordinates = "asymmetric", *nearest = "floor";
   LCL_TRY(lcl__onnx_text(n, "mode", "nearest", &mode));
   if (n->code == OP_RESIZE && n->opset >= 11) {
+    float cubic; /* of another mode; PyTorch writes it whatever the mode */
+    LCL_TRY(lcl__onnx_float(n, "cubic_coeff_a", -0.75f, &cubic));
     LCL_TRY(lcl__onnx_text(n, "coordinate_transformation_mode", "half_pixel", &coordinates));
     LCL_TRY(lcl__onnx_text(n, "nearest_mode", "round_prefer_floor", &nearest));
   }

@@ -1,6 +1,7 @@
 /* What the functions of operators share: attributes, inputs in the form they need, outputs. */
 #include <math.h>
 
+#include "graph/graph.h"
 #include "onnx/internal.h"
 
 static void describe(const onnx_node *n, char *buf, size_t size) {
@@ -124,6 +125,11 @@ bool lcl__onnx_known(const onnx_value *v) {
   return v->ints || v->floats;
 }
 
+bool lcl__onnx_is_variable(const onnx_value *v) {
+  return v->type == ONNX_FLOAT && lcl_shape_count(v->shape) > 1 &&
+         (v->t ? lcl__tensor_var(v->t) != NULL : v->weight);
+}
+
 double lcl__onnx_number(const onnx_value *v, int64_t i) {
   return v->ints ? (double)v->ints[i] : (double)v->floats[i];
 }
@@ -173,7 +179,7 @@ lcl_status lcl__onnx_tensor_of(onnx_node *n, onnx_value *v, lcl_tensor **out) {
   if (!lcl__onnx_dtype(v->type, &dtype))
     return lcl__onnx_fail(n, LCL_ERR_UNSUPPORTED, "\"%s\" is of %s, which a graph does not hold",
                           v->name, lcl__onnx_type_name(v->type));
-  if (v->weight && v->type == ONNX_FLOAT && lcl_shape_count(v->shape) > 1)
+  if (lcl__onnx_is_variable(v))
     v->t = lcl__onnx_variable(n->l, v);
   else
     LCL_TRY(constant(n, v, dtype, &v->t));

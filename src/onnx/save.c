@@ -20,9 +20,19 @@ static char *text(onnx_saver *s, const char *from) {
   return copy ? copy : (char *)room(s, 1, 1);
 }
 
+/* Whether an input or a variable of the graph is called so. */
+static bool taken(const onnx_saver *s, const char *name) {
+  for (int id = 0; id < lcl__graph_node_count(s->g); id++) {
+    const char *own = lcl__graph_node(s->g, id)->name;
+    if (own && strcmp(own, name) == 0) return true;
+  }
+  return false;
+}
+
 const char *lcl__onnx_fresh(onnx_saver *s) {
   char name[32];
-  snprintf(name, sizeof name, "_%d", s->fresh++);
+  do snprintf(name, sizeof name, "_%d", s->fresh++);
+  while (taken(s, name));
   return text(s, name);
 }
 
@@ -228,6 +238,11 @@ static lcl_status save_one(onnx_saver *s, const lcl_node *node) {
   if (node->op->flags & LCL_OP_RANDOM)
     return lcl__fail(LCL_ERR_UNSUPPORTED, "%s: random numbers are not written",
                      lcl__node_name(node));
+  for (int i = 0; i < node->n_in; i++)
+    if (node->in[i]->index > 0)
+      return lcl__fail(LCL_ERR_UNSUPPORTED,
+                       "%s: it reads a second output of %s, which is not written",
+                       lcl__node_name(node), lcl__node_name(node->in[i]->node));
   return lcl__onnx_save_node(s, node);
 }
 

@@ -340,7 +340,7 @@ static lcl_status slice_graph(onnx_node *n, const slice_axis *a) {
       continue;
     }
     x = lcl_slice_axis(x, i, first, first + (a[i].count - 1) * by + 1);
-    if (by > 1) x = every(x, i, by);
+    if (by > 1 && a[i].count > 1) x = every(x, i, by);
     if (a[i].step < 0) x = lcl_flip(x, LCL_AXIS(i));
   }
   return lcl__onnx_give(n, 0, x, n->in[0]->type);

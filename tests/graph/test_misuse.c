@@ -141,26 +141,27 @@ static lcl_status build(world *w, int which) {
   case 12: lcl_state(w->g, "q", LCL_U8, LCL_SHAPE(1), half); break;
   case 13: lcl_state(w->g, "q", LCL_I32, LCL_SHAPE(1), (lcl_init) { 1, 3e9f, 0, 0, 0 }); break;
   case 14: lcl_state(w->g, "q", LCL_U8, LCL_SHAPE(1), (lcl_init) { 1, -1, 0, 0, 0 }); break;
-  case 15:
+  case 15: lcl_state(w->g, "q", LCL_F16, LCL_SHAPE(1), (lcl_init) { 1, 1.5f, 0, 0, 0 }); break;
+  case 16:
     lcl_state(w->g, "q", LCL_F32, LCL_SHAPE(1), half);
     lcl_param(w->g, "q", LCL_SHAPE(1), half);
     break;
-  case 16: rule.kind = 77; break;
-  case 17: rule.rate = NAN; break;
-  case 18: rule.rate = -1; break;
-  case 19: rule.beta1 = 1; break;
-  case 20: rule.clip_norm = INFINITY; break;
-  case 21: /* a slot of p, by its name */
+  case 17: rule.kind = 77; break;
+  case 18: rule.rate = NAN; break;
+  case 19: rule.rate = -1; break;
+  case 20: rule.beta1 = 1; break;
+  case 21: rule.clip_norm = INFINITY; break;
+  case 22: /* a slot of p, by its name */
     rule.kind = LCL_ADAM;
     lcl_param(w->g, "p.m", LCL_SHAPE(1), half);
     break;
-  case 22: rule.lr = n; break;
-  case 23: rule.params = twice, rule.n_params = 2; break;
-  case 24: rule.params = &n, rule.n_params = 1; break;
-  case 25: lcl_ema(n, lcl_cast(lcl_const(w->g, 1), LCL_I32), 0.5f); break;
+  case 23: rule.lr = n; break;
+  case 24: rule.params = twice, rule.n_params = 2; break;
+  case 25: rule.params = &n, rule.n_params = 1; break;
+  case 26: lcl_ema(n, lcl_cast(lcl_const(w->g, 1), LCL_I32), 0.5f); break;
   default: return LCL_OK;
   }
-  if (which > 15) lcl_minimise(lcl_sum(lcl_mul(x, p), LCL_ALL_AXES, false), &rule);
+  if (which > 16) lcl_minimise(lcl_sum(lcl_mul(x, p), LCL_ALL_AXES, false), &rule);
   return lcl_graph_status(w->g);
 }
 
@@ -182,6 +183,7 @@ static void meaningless_values(void **state) {
                                        "random",
                                        "3e+09 does not fit i32",
                                        "-1 does not fit u8",
+                                       "of f16 are zeros",
                                        "not trained",
                                        "rule 77",
                                        "rate is nan",

@@ -103,6 +103,39 @@ static void weights_are_variables(void **state) {
   wire_end(&w);
 }
 
+/* Also those that an operator reads together with other numbers that the file tells. */
+static void weights_are_not_folded(void **state) {
+  (void)state;
+  wire w = { 0 };
+  size_t n;
+  float y[2];
+  lcl_program *p;
+  const wire_value weights = wire_parse("F 2 1 2"), two = wire_parse("F - 2");
+  wire_begin(&w, 13);
+  wire_input(&w, "x", ONNX_FLOAT, LCL_SHAPE(2));
+  wire_initialiser(&w, "w", &weights);
+  wire_initialiser(&w, "two", &two);
+  wire_node(&w, "Identity", "", "w", "same");
+  wire_node(&w, "Mul", "", "same two", "m");
+  wire_node(&w, "Neg", "", "w", "n");
+  wire_node(&w, "Sub", "", "m n", "s");
+  wire_node(&w, "Mul", "", "x s", "y");
+  wire_output(&w, "y");
+  const uint8_t *bytes = wire_pack(&w, &n);
+  world x = begin();
+  ASSERT_OK(lcl_onnx_parse(x.g, bytes, n, NULL, &x.m));
+  ASSERT_OK(lcl_store_write(x.store, "w", (float[]) { 5, 7 }, 8));
+  ASSERT_OK(lcl_compile(x.g, NULL, &p));
+  ASSERT_OK(lcl_feed(p, "x", (float[]) { 1, 1 }, 8));
+  ASSERT_OK(lcl_run(p));
+  ASSERT_OK(lcl_fetch(p, "y", y, sizeof y));
+  assert_float_equal(y[0], 15, 1e-5);
+  assert_float_equal(y[1], 21, 1e-5);
+  lcl_program_destroy(p);
+  end(&x);
+  wire_end(&w);
+}
+
 static void open_dimensions(void **state) {
   (void)state;
   wire w = { 0 };
@@ -544,6 +577,7 @@ static void no_files(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(weights_are_variables),
+    cmocka_unit_test(weights_are_not_folded),
     cmocka_unit_test(open_dimensions),
     cmocka_unit_test(one_name_one_size),
     cmocka_unit_test(weights_that_are_inputs),

@@ -171,6 +171,26 @@ static void there_and_back(void **state) {
   lcl_store_destroy(store);
 }
 
+/* Variables of a graph that was loaded from such a file have the names that its nodes get too. */
+static void names_like_ours(void **state) {
+  (void)state;
+  lcl_store *store;
+  lcl_graph *g, *read;
+  lcl_onnx_model *m;
+  ASSERT_OK(lcl_store_create(ctx, 1, &store));
+  ASSERT_OK(lcl_graph_create(store, "g", &g));
+  lcl_tensor *x = lcl_input(g, "_1", LCL_F32, LCL_SHAPE(2)),
+             *w = lcl_param(g, "_0", LCL_SHAPE(2), (lcl_init) { LCL_INIT_CONSTANT, .value = 1 });
+  const lcl_onnx_name out = { lcl_relu(lcl_mul(x, w)), "y" };
+  ASSERT_OK(lcl_onnx_save(path, &(lcl_onnx_save_desc) { .outputs = &out, .n_outputs = 1 }));
+  ASSERT_OK(lcl_graph_create(store, "read", &read));
+  ASSERT_OK(lcl_onnx_load(read, path, NULL, &m));
+  lcl_onnx_close(m);
+  lcl_graph_destroy(read);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+}
+
 /* What the file says of itself. */
 static void metadata(void **state) {
   (void)state;
@@ -250,6 +270,7 @@ static void refusals(void **state) {
     { lcl_relu(x), "x", "\"x\" would name two values" },
     { lcl_relu(bias), "bias", "\"bias\" would name two values" },
     { at, "y", "\"y\" is a second output of a node" },
+    { lcl_cast(at, LCL_F32), "y", "it reads a second output of max_pool2d" },
     { x, "_y", "does not begin with" },
     { NULL, "y", "lacks a tensor" },
   };
@@ -272,7 +293,8 @@ static void refusals(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(there_and_back), cmocka_unit_test(metadata),
+  const struct CMUnitTest tests[] = { cmocka_unit_test(there_and_back),
+                                      cmocka_unit_test(names_like_ours), cmocka_unit_test(metadata),
                                       cmocka_unit_test(open_reshape), cmocka_unit_test(refusals) };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -150,6 +150,13 @@ def programs(ctx):
     buffer = lcl.Buffer(ctx, data.nbytes)
     buffer.write(data + 1)
     assert np.array_equal(buffer.read((2, 3)), data + 1) and buffer.nbytes == data.nbytes
+    buffer.write((data + 1).astype(">f4"))
+    assert np.array_equal(buffer.read((2, 3)), data + 1)
+    raises(TypeError, "Python objects", lambda: buffer.write(np.array([1, None])))
+    raises(TypeError, "offset must be a whole number", lambda: buffer.write(data, 2**64))
+    raises(TypeError, "offset must be a whole number", lambda: buffer.read((2, 3), offset=2**64))
+    raises(ValueError, "queues = 4294967297 is out of its range", lambda: lcl.Context(queues=2**32 + 1))
+    raises(ValueError, "memory_limit = -1 is out of its range", lambda: lcl.Context(memory_limit=-1))
     one.feed_buffer("x", buffer)
     assert np.array_equal(one(), 2 * (data + 1))
     raises(lcl.LatentCLError, "", lambda: buffer.write(data, 4))

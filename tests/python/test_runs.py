@@ -29,8 +29,11 @@ def data():
     del ds
     assert np.allclose(view[1], images[2] / 255, atol=1e-6) and view.labels.tolist() == [1, 2]
     raises(IndexError, "no example 2 of 2", lambda: view[2])
+    raises(TypeError, "positions must be a row of whole numbers", lambda: view.subset(np.array([False, True])))  # not examples 0 and 1
+    raises(TypeError, "not float64 (1,)", lambda: view.subset([0.9]))
     raises(TypeError, "uint8 or float32, not int64", lambda: lcl.Dataset.from_arrays(images.astype(int)))
     raises(ValueError, "labels must be 30", lambda: lcl.Dataset.from_arrays(images, labels[:3]))
+    raises(ValueError, "labels has numbers that int32 does not hold", lambda: lcl.Dataset.from_arrays(images, labels + 2**32))
     assert lcl.Dataset.from_arrays(np.zeros((4, 7), np.float32)).shape == (1, 1, 7)
     ds = lcl.Dataset.from_arrays(images, labels)
     prep = lcl.Prep(ds, centre="mean_image", crop=4)
