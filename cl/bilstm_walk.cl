@@ -12,9 +12,9 @@
 #endif
 #include "lstm.cl"
 
-/* exp on [-20, 20], relative error 2e-7: x = n ln 2 + r, a polynomial in r, and n added to the
- * exponent's bits. Adding 1.5*2^23 rounds to an integer and leaves it in the low bits. NaN stays
- * NaN. */
+/* exp on [-20, 20], relative error 2e-7: x = n ln 2 + r, and a polynomial in r times 2^n. Adding
+ * 1.5*2^23 rounds to an integer and leaves it in the low bits. NaN stays NaN: added to its bits, n
+ * could make a number of it. */
 static vec exp_small(vec x) {
   const vec shifted = LCL_MAD(x, SPLAT(1.44269504f), SPLAT(12582912.0f)),
             n = shifted - SPLAT(12582912.0f);
@@ -23,7 +23,7 @@ static vec exp_small(vec x) {
   p = LCL_MAD(p, r, SPLAT(0.16667114f));
   p = LCL_MAD(p, r, SPLAT(0.49999231f));
   p = LCL_MAD(p * r, r, r + SPLAT(1.0f));
-  return AS_VEC(AS_INT(p) + (AS_INT(shifted) << 23));
+  return p * AS_VEC((AS_INT(shifted) << 23) + 0x3f800000);
 }
 
 /* 1 + exp(-x) with x kept within +-20, where the sigmoid is 0 or 1 to 2e-9; comparisons let NaN

@@ -400,12 +400,12 @@ static grad_room room_of(local float *room, const winograd_blocks b) {
   return r;
 }
 
-/* Pack: A e At of tile t, e being its output gradients, for MR filters; gy from the first. */
-static void pack_gradient(global const float *restrict gy, local float *restrict u, int step,
+/* Pack: A e At of tile t, e being its output gradients, for MR filters from the o-th on. */
+static void pack_gradient(global const float *restrict gy, int o, local float *restrict u, int step,
                           const tile_at t, int yl, const winograd_tiles s) {
   const int rows = s.oh - OUTS * t.y, columns = s.ow - OUTS * t.x; /* that are left */
   global const float *zeros = gy + (size_t)(s.tiles / (s.th * s.tw)) * s.oh * s.ow * yl;
-  global const float *from = gy + ((size_t)(t.n * s.oh + OUTS * t.y) * s.ow + OUTS * t.x) * yl;
+  global const float *from = gy + ((size_t)(t.n * s.oh + OUTS * t.y) * s.ow + OUTS * t.x) * yl + o;
   floatv a[OUTS][SPAN]; /* A e, [column][row] */
   UNROLL for (int b = 0; b < OUTS; b++) {
     floatv e[OUTS];
@@ -477,7 +477,7 @@ kernel ONE_ITEM void winograd_filter_grad(global const float *restrict x,
                       t0, kt, s);
     for (int k = 0; k < kt; k++, t = next_tile(t, s))
       for (int o = 0; o < filters; o += MR)
-        pack_gradient(gy + o_begin + o, r.u + (o / MR * KT + k) * VEC, r.step_u, t, b.yl, s);
+        pack_gradient(gy, o_begin + o, r.u + (o / MR * KT + k) * VEC, r.step_u, t, b.yl, s);
     multiply_tiles(r, kt, filters, panels, b.panels_c);
   }
 

@@ -208,7 +208,7 @@ static void logit_job(const net *n, const state *s, int c, int job) {
   gptr logits = s->head + 2 * n->head_width;
   if (n->logits == 1) {
     float sum = bias[c];
-    for (int k = 0; k < size; k++) sum = mad(w[k * all + c], max(in[k], 0.0f), sum);
+    for (int k = 0; k < size; k++) sum = mad(w[k * all + c], in[k] < 0.0f ? 0.0f : in[k], sum);
     logits[0] = sum;
   } else {
     const int o = c * n->logits + job * SAMPLER_V;
@@ -217,7 +217,7 @@ static void logit_job(const net *n, const state *s, int c, int job) {
 }
 
 /* log(1 + exp(x)) without overflow. */
-static float softplus(float x) { return max(x, 0.0f) + log1p(exp(-fabs(x))); }
+static float softplus(float x) { return (x < 0.0f ? 0.0f : x) + log1p(exp(-fabs(x))); }
 
 /* Samples from the logits (divided by the temperature), or takes the given value (negative: none);
  * returns the value in [0,1] and the logarithm of its probability. */
@@ -266,7 +266,7 @@ static float weights_of(cptr logits, float top, float inverse_t, int2 share) {
 }
 
 /* sample() of many levels by a work-group, from every item's sum of weights: the item whose share
- * u falls in writes the value and the logarithm of its probability. */
+ * u falls in writes the value and the logarithm of its probability; of NaN the last one does. */
 static void sample_shared(const net *n, cptr logits, float top, float inverse_t, float u,
                           float given, int2 share, local const float *sums, gptr value,
                           gptr log_p) {
@@ -280,8 +280,7 @@ static void sample_shared(const net *n, cptr logits, float top, float inverse_t,
   const float at = u * all;
   if (given >= 0.0f) {
     if (id == 0) level = clamp((int)(given * (float)(K - 1) + 0.5f), 0, K - 1);
-  } else if (share.x < share.y && (id == 0 || at >= from) &&
-             (at < from + sums[id] || share.y == K)) {
+  } else if (share.x < share.y && !(at < from) && (at < from + sums[id] || share.y == K)) {
     float below = from;
     level = share.y - 1;
     for (int k = share.x; k < level; k++) {

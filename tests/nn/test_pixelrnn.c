@@ -326,6 +326,30 @@ static void tiled_sampler(void **state) {
   lcl_context_destroy(tiled);
 }
 
+/* A network that has lost its numbers says so of every value that it samples. */
+static void check_lost(lcl_context *ctx, const lcl_pixelrnn_desc *d) {
+  net t = net_create(ctx, d);
+  const size_t n = values_of(&t), maps = (size_t)(2 * d->hidden);
+  float *bias = floats(maps), *given = floats(n), *out = floats(n), *log_p = floats(n);
+  for (size_t i = 0; i < maps; i++) bias[i] = NAN;
+  ASSERT_OK(lcl_store_write(t.store, "input.bias", bias, maps * sizeof *bias));
+  run_sampler(&t, "lost", 0, 1, given, out, log_p);
+  for (size_t i = 0; i < n; i++)
+    if (!isnan(log_p[i])) fail_msg("%d levels: log p %zu is %g", d->levels, i, (double)log_p[i]);
+  lcl__free(bias), lcl__free(given), lcl__free(out), lcl__free(log_p);
+  net_destroy(&t);
+}
+
+static void lost(void **state) {
+  (void)state;
+  lcl_context *tiled;
+  ASSERT_OK(lcl_context_create(&(lcl_context_desc) { .disable = "packed" }, &tiled));
+  check_lost(chosen, &tiny);
+  check_lost(tiled, &tiny);
+  if (!on_simulator()) check_lost(tiled, &colour);
+  lcl_context_destroy(tiled);
+}
+
 /* A value changes the logits of none before it in reading order, nor its own, nor another image's:
  * exactly. */
 static void check_causal(const lcl_pixelrnn_desc *d) {
@@ -667,6 +691,7 @@ int main(void) {
     cmocka_unit_test(incremental_equals_full),
     cmocka_unit_test(too_wide),
     cmocka_unit_test(tiled_sampler),
+    cmocka_unit_test(lost),
     cmocka_unit_test(causality),
     cmocka_unit_test(samples),
     cmocka_unit_test(gradients),
