@@ -533,6 +533,7 @@ def results():
     check('no cell' in told and '--cell' in told, told)
     run('results', 'add', 'mlp', '--out', 'figures', '--name', 'own', '--title', 'A net', '--metric', 'loss')
     run('results', 'add', 'mlp', '--out', 'figures', '--name', 'own', '--title', 'A net', code=1)
+    check('figures has no results "owm"' in run('results', 'table', 'figures', '--only', 'own,owm', code=1), 'a name that is not there')
     check('| A net | **%.2f** | | | 3 of 160 epochs (2 %%) |' % events('mlp', 'test')[0]['metrics']['loss'] in run('results', 'table', 'figures', '--only', 'own'), 'own')
     told = run('results', 'add', 'mlp', '--out', 'figures', '--cell', 'semantic-noise/table1-mnist feed-forward 20', code=1)
     check('semantic-noise-table1-mnist.feed-forward.20.json' in told and 'variant would be "perturb-semantic"; the cell has "feed-forward"' in told, told)
@@ -573,7 +574,6 @@ def results():
         check(('would not give its cell: ' + word if word else 'gamma model, all') in told, (left_out, told))
     os.remove('figures/ladder-mnist.gamma.all.json')
     run('results', 'table', 'nowhere', code=1)
-    check('figures has no results "owm"' in run('results', 'table', 'figures', '--only', 'own,owm', code=1), 'a name that is not there')
     for wrong in ([], ['sum'], ['add'], ['add', 'mlp'], ['table', 'a', 'b'], ['table', '--note', 'x'], ['add', 'mlp', '--out', 'figures', '--only', 'x'],
                   ['add', 'mlp', '--out', 'figures', '--name', 'x'], ['add', 'mlp', '--out', 'figures', '--metric', 'x']):
         run('results', *wrong, code=2)
