@@ -11,7 +11,7 @@ from typing import Any, Mapping
 import numpy as np
 
 from . import _api
-from ._convert import DTYPES, DTypeLike, ShapeLike, field_types, set_field, to_bytes, to_dtype, to_enum, to_int
+from ._convert import DTYPES, DTypeLike, ShapeLike, field_types, fill, to_bytes, to_dtype, to_enum, to_int
 from ._core import check, library
 
 
@@ -71,8 +71,7 @@ class Context(Owner):
                  memory_limit: int = 0, _wrap: Mapping[str, Any] | None = None):
         selector = device.selector if isinstance(device, Device) else device
         desc = _api.lcl_context_desc(device=to_bytes(selector), disable=to_bytes(disable), profile=profile, **(_wrap or {}))
-        for name, value in (("queues", queues), ("memory_limit", memory_limit)):
-            set_field(desc, name, field_types(desc)[name], value)
+        fill(desc, {"queues": queues, "memory_limit": memory_limit})
         out = c_void_p()
         check(library.lcl_context_create(byref(desc), byref(out)))
         self._own(out.value, library.lcl_context_destroy)

@@ -109,10 +109,11 @@ lcl_status lcl__tsne(lcl_context *ctx, const float *x, int64_t n, int d, const l
  * Rows are taken from the mean of the examples: far from zero, rounding would leave nothing of what
  * tells them apart. */
 typedef struct lcl_row_products lcl_row_products;
-/* a blocks of up to rows_a rows with b blocks of up to rows_b rows, d columns; x: the n examples.
- */
-lcl_status lcl__row_products_create(lcl_context *ctx, const float *x, int64_t n, int64_t rows_a,
-                                    int64_t rows_b, int64_t d, lcl_row_products **out);
+/* a blocks of up to rows_a rows with b blocks of up to rows_b rows, d columns; x: the n examples,
+ * norm: receives the product of each with itself. */
+lcl_status lcl__row_products_create(lcl_context *ctx, const float *x, int64_t n, float *norm,
+                                    int64_t rows_a, int64_t rows_b, int64_t d,
+                                    lcl_row_products **out);
 void lcl__row_products_destroy(lcl_row_products *p);
 /* A row's product with itself. */
 double lcl__row_products_norm(const lcl_row_products *p, const float *row);

@@ -215,10 +215,8 @@ lcl_status lcl__kmeans(lcl_context *ctx, const float *x, int64_t n, int d,
   double best = INFINITY;
   lcl_status status = allocate(&c, &buffer) ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK)
-    status = lcl__row_products_create(ctx, x, n, c.rows, desc->k, d, &c.products);
+    status = lcl__row_products_create(ctx, x, n, c.norm, c.rows, desc->k, d, &c.products);
   if (status == LCL_OK && c.rows == n) status = lcl__row_products_set_a(c.products, x, n);
-  for (int64_t i = 0; i < n && status == LCL_OK; i++)
-    c.norm[i] = (float)lcl__row_products_norm(c.products, row(&c, i));
   for (int r = 0; r < restarts_of(desc) && status == LCL_OK; r++) {
     double now;
     status = one_restart(&c, desc, r, buffer, &now);

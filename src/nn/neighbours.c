@@ -130,13 +130,6 @@ static lcl_status search_block(search *s, lcl_row_products *products, float *pro
   return LCL_OK;
 }
 
-static void start_lists(search *s, const lcl_row_products *products) {
-  for (int64_t i = 0; i < s->n; i++) {
-    s->norm[i] = (float)lcl__row_products_norm(products, s->x + (size_t)i * (size_t)s->d);
-    s->worst[i] = INFINITY;
-  }
-}
-
 lcl_status lcl__nearest(lcl_context *ctx, const float *x, int64_t n, int d, int k, int32_t *index,
                         float *distance) {
   if (k < 1 || k >= n || n > INT32_MAX || d < 1)
@@ -154,8 +147,8 @@ lcl_status lcl__nearest(lcl_context *ctx, const float *x, int64_t n, int d, int 
   lcl_status status = s.norm && s.worst && s.list && s.filled && product ? LCL_OK
                                                                          : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK)
-    status = lcl__row_products_create(ctx, x, n, s.block, s.block, d, &products);
-  if (status == LCL_OK) start_lists(&s, products);
+    status = lcl__row_products_create(ctx, x, n, s.norm, s.block, s.block, d, &products);
+  for (int64_t i = 0; i < n && status == LCL_OK; i++) s.worst[i] = INFINITY;
   for (s.first_a = 0; s.first_a < n && status == LCL_OK; s.first_a += s.block)
     status = search_block(&s, products, product);
   if (status == LCL_OK) lcl__parallel_for(n, 64, refine_rows, &s);

@@ -13,23 +13,26 @@ struct lcl_row_products {
   float *part; /* a block, with zeros behind it where it is not full */
 };
 
-static lcl_status find_mean(lcl_row_products *p, const float *x, int64_t n) {
+static lcl_status find_mean(lcl_row_products *p, const float *x, int64_t n, float *norm) {
   double *sum = lcl__alloc((size_t)p->d * sizeof *sum);
   if (!sum) return LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; i < n; i++)
     for (int64_t c = 0; c < p->d; c++) sum[c] += x[i * p->d + c];
   for (int64_t c = 0; c < p->d; c++) p->mean[c] = (float)(sum[c] / (double)n);
   lcl__free(sum);
-  for (int64_t i = 0; i < n; i++)
-    if (!isfinite((float)lcl__row_products_norm(p, x + i * p->d)))
+  for (int64_t i = 0; i < n; i++) {
+    norm[i] = (float)lcl__row_products_norm(p, x + i * p->d);
+    if (!isfinite(norm[i]))
       return lcl__fail(LCL_ERR_NUMERIC,
                        "distances: the square of example %lld is not a finite number",
                        (long long)i);
+  }
   return LCL_OK;
 }
 
-lcl_status lcl__row_products_create(lcl_context *ctx, const float *x, int64_t n, int64_t rows_a,
-                                    int64_t rows_b, int64_t d, lcl_row_products **out) {
+lcl_status lcl__row_products_create(lcl_context *ctx, const float *x, int64_t n, float *norm,
+                                    int64_t rows_a, int64_t rows_b, int64_t d,
+                                    lcl_row_products **out) {
   *out = NULL;
   lcl_row_products *p = lcl__alloc(sizeof *p);
   if (!p) return LCL_ERR_HOST_MEMORY;
@@ -38,7 +41,7 @@ lcl_status lcl__row_products_create(lcl_context *ctx, const float *x, int64_t n,
   p->d = d;
   p->part = lcl__alloc((size_t)(LCL_MAX(rows_a, rows_b) * d) * sizeof *p->part);
   p->mean = lcl__alloc((size_t)d * sizeof *p->mean);
-  lcl_status status = p->part && p->mean ? find_mean(p, x, n) : LCL_ERR_HOST_MEMORY;
+  lcl_status status = p->part && p->mean ? find_mean(p, x, n, norm) : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) status = lcl_store_create(ctx, 0, &p->store);
   if (status == LCL_OK) status = lcl_graph_create(p->store, "products", &p->graph);
   if (status == LCL_OK) {

@@ -191,11 +191,15 @@ static lcl_status place(entry *e) {
   return check_runs(e);
 }
 
-static bool listed(const char *only, const char *name) {
-  const size_t n = strlen(name) - strlen(".json");
+/* Whether that is the file of the results whose name begins at p. */
+static bool is_file_of(const char *file, const char *p, size_t n) {
+  return strncmp(file, p, n) == 0 && strcmp(file + n, ".json") == 0;
+}
+
+static bool listed(const char *only, const char *file) {
   for (const char *p = only; p && *p;) {
     const size_t m = strcspn(p, ",");
-    if (m == n && strncmp(p, name, n) == 0) return true;
+    if (is_file_of(file, p, m)) return true;
     p += m + (p[m] == ',');
   }
   return !only;
@@ -218,8 +222,7 @@ static lcl_status check_only(const char *folder, const char *only, const entries
   for (const char *p = only; p && *p;) {
     const size_t n = strcspn(p, ",");
     bool found = n == 0;
-    for (size_t i = 0; i < all->n && !found; i++)
-      found = strncmp(all->data[i].name, p, n) == 0 && strcmp(all->data[i].name + n, ".json") == 0;
+    for (size_t i = 0; i < all->n && !found; i++) found = is_file_of(all->data[i].name, p, n);
     if (!found) return lcl__fail(LCL_ERR_IO, "%s has no results \"%.*s\"", folder, (int)n, p);
     p += n + (p[n] == ',');
   }

@@ -77,33 +77,50 @@ static void no_gaps(void **state) {
   lcl_context_destroy(ctx);
 }
 
+typedef struct world {
+  lcl_context *ctx;
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_program *p;
+} world;
+
+static world begin(const char *name) {
+  world w = { 0 };
+  ASSERT_OK(lcl_context_create(&(lcl_context_desc) { 0 }, &w.ctx));
+  ASSERT_OK(lcl_store_create(w.ctx, 1, &w.store));
+  ASSERT_OK(lcl_graph_create(w.store, name, &w.g));
+  return w;
+}
+
+static void end(world *w) {
+  lcl_program_destroy(w->p);
+  lcl_graph_destroy(w->g);
+  lcl_store_destroy(w->store);
+  lcl_context_destroy(w->ctx);
+}
+
 /* Rows outside: zeros where they are read, left out where they are added. Those just outside hit
  * the memory of neighbours if a bound is wrong. */
 static void rows_outside(void **state) {
   enum { R = 3, WIDTH = 2, ROWS = 6 };
   static const int32_t rows[ROWS] = { -1, 0, R - 1, R, INT32_MAX, INT32_MIN };
   float x[ROWS * WIDTH], got[ROWS * WIDTH], added[R * WIDTH], hot[ROWS * R];
-  lcl_context *ctx;
-  lcl_store *store;
-  lcl_graph *g;
-  lcl_program *p;
   (void)state;
-  ASSERT_OK(lcl_context_create(&(lcl_context_desc) { 0 }, &ctx));
-  ASSERT_OK(lcl_store_create(ctx, 1, &store));
-  ASSERT_OK(lcl_graph_create(store, "outside", &g));
+  world w = begin("outside");
+  lcl_graph *g = w.g;
   for (int i = 0; i < ROWS * WIDTH; i++) x[i] = (float)(i + 1);
   lcl_tensor *all = lcl_input(g, "x", LCL_F32, LCL_SHAPE(ROWS, WIDTH)),
              *at = lcl_input(g, "rows", LCL_I32, LCL_SHAPE(ROWS));
   lcl_tensor *few = lcl_slice(all, (int64_t[]) { 0, 0 }, (int64_t[]) { R, WIDTH });
   lcl_tensor *fetch[] = { lcl_gather(few, at), NULL, lcl_one_hot(at, R) };
   lcl_vjp(fetch[0], all, &few, 1, &fetch[1]);
-  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 3 }, &p));
-  ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
-  ASSERT_OK(lcl_feed(p, "rows", rows, sizeof rows));
-  ASSERT_OK(lcl_run(p));
-  ASSERT_OK(lcl_fetch(p, "#0", got, sizeof got));
-  ASSERT_OK(lcl_fetch(p, "#1", added, sizeof added));
-  ASSERT_OK(lcl_fetch(p, "#2", hot, sizeof hot));
+  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 3 }, &w.p));
+  ASSERT_OK(lcl_feed(w.p, "x", x, sizeof x));
+  ASSERT_OK(lcl_feed(w.p, "rows", rows, sizeof rows));
+  ASSERT_OK(lcl_run(w.p));
+  ASSERT_OK(lcl_fetch(w.p, "#0", got, sizeof got));
+  ASSERT_OK(lcl_fetch(w.p, "#1", added, sizeof added));
+  ASSERT_OK(lcl_fetch(w.p, "#2", hot, sizeof hot));
   for (int i = 0; i < ROWS; i++) {
     const bool inside = rows[i] >= 0 && rows[i] < R;
     for (int k = 0; k < WIDTH; k++)
@@ -112,10 +129,7 @@ static void rows_outside(void **state) {
   }
   const float sums[R * WIDTH] = { x[2], x[3], 0, 0, x[4], x[5] };
   assert_memory_equal(added, sums, sizeof sums);
-  lcl_program_destroy(p);
-  lcl_graph_destroy(g);
-  lcl_store_destroy(store);
-  lcl_context_destroy(ctx);
+  end(&w);
 }
 
 /* The gradient of a gather of no rows is zero, rows of an empty variable are zeros, and beside it
@@ -124,14 +138,9 @@ static void rows_outside(void **state) {
 static void rows_of_nothing(void **state) {
   enum { R = 3, WIDTH = 2 };
   const lcl_init one = { .kind = LCL_INIT_CONSTANT, .value = 1 };
-  lcl_context *ctx;
-  lcl_store *store;
-  lcl_graph *g;
-  lcl_program *p;
   (void)state;
-  ASSERT_OK(lcl_context_create(&(lcl_context_desc) { 0 }, &ctx));
-  ASSERT_OK(lcl_store_create(ctx, 1, &store));
-  ASSERT_OK(lcl_graph_create(store, "nothing", &g));
+  world w = begin("nothing");
+  lcl_graph *g = w.g;
   lcl_tensor *none = lcl_param(g, "none", LCL_SHAPE(0, WIDTH), one),
              *narrow = lcl_param(g, "narrow", LCL_SHAPE(R, 0), one),
              *some = lcl_param(g, "some", LCL_SHAPE(R, WIDTH), one),
@@ -144,17 +153,14 @@ static void rows_of_nothing(void **state) {
   lcl_tensor *fetch[] = { grad[0], lcl_gather(none, rows),
                           lcl_concat((lcl_tensor *[]) { none, some }, 2, 0), grad[1] };
   ASSERT_OK(lcl_compile(
-      g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 4, .guard_bands = true }, &p));
-  ASSERT_OK(lcl_run(p));
+      g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 4, .guard_bands = true }, &w.p));
+  ASSERT_OK(lcl_run(w.p));
   for (int i = 0; i < 3; i++) {
     float got[R * WIDTH];
-    ASSERT_OK(lcl_fetch(p, ((const char *const[]) { "#0", "#1", "#2" })[i], got, sizeof got));
+    ASSERT_OK(lcl_fetch(w.p, ((const char *const[]) { "#0", "#1", "#2" })[i], got, sizeof got));
     for (int k = 0; k < R * WIDTH; k++) assert_true(got[k] == (i == 2));
   }
-  lcl_program_destroy(p);
-  lcl_graph_destroy(g);
-  lcl_store_destroy(store);
-  lcl_context_destroy(ctx);
+  end(&w);
 }
 
 int main(void) {
