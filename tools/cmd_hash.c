@@ -4,8 +4,7 @@
 static int run(int argc, char **argv) {
   cli_run_args a = { 0 };
   const char *out = NULL, *split = "all", *method = "model";
-  int64_t k = 0, seed = 0;
-  int64_t queries = 100;
+  int64_t k = 0, seed = 0, queries = 0;
   bool json = false;
   const cli_option own[] = {
     { "out", CLI_STRING, &out, "PREFIX",
@@ -14,8 +13,9 @@ static int run(int argc, char **argv) {
     { "method", CLI_STRING, &method, "NAME", "model, or a baseline: pca-itq, spectral",
       "model|pca-itq|spectral" },
     { "bits", CLI_INT, &k, NULL, "of the baselines; 0: 16", "[0,64]" },
-    { "queries", CLI_INT, &queries, NULL, "of each class; the other examples are searched",
-      "[1,1000000]" },
+    { "queries", CLI_INT, &queries, NULL,
+      "of each class; the other examples are searched; 0: those of the training, else 100",
+      "[0,1000000]" },
     { "seed", CLI_INT, &seed, NULL, "of the baselines", "[0,inf)" },
     { "json", CLI_FLAG, &json, NULL, "one JSON object instead of a line" },
     { 0 },

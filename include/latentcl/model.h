@@ -312,6 +312,7 @@ typedef struct lcl_model_examples {
   int64_t size;          /**< C*H*W of one */
   const float *images;   /**< n x size */
   const int32_t *labels; /**< n, or NULL */
+  uint64_t seed;         /**< of the run */
 } lcl_model_examples;
 
 /** What an evaluation saw, in data order, for score(). */

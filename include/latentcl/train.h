@@ -354,8 +354,8 @@ typedef struct lcl_assignment_desc {
   /** Clusters: "model" (NULL), "k-means" on the prepared examples, "k-means-features". Codes:
    * "model" (NULL), "pca-itq" (Gong et al. 2013), "spectral" (Weiss et al. 2009). */
   const char *method;
-  int k;             /**< clusters of k-means (0: the classes), bits of the baselines (0: 16) */
-  int queries;       /**< queries of each class, for the retrieval metrics (0: 100) */
+  int k;       /**< clusters of k-means (0: the classes), bits of the baselines (0: 16) */
+  int queries; /**< queries of each class, for the retrieval metrics (0: the run's, else 100) */
   const char *layer; /**< features: those of this layer (lcl_run_layers()); NULL: the model's */
   uint64_t seed;     /**< of k-means and the baselines; the run's own chooses the queries */
   /** Called after each restart of k-means, or NULL; inertia: sum of squared distances to the

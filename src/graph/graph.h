@@ -230,6 +230,8 @@ int lcl__slot_part(lcl_lower *lw, int parent, size_t offset, size_t bytes);
 bool lcl__place(lcl_lower *lw, lcl_tensor *t, int slot);
 lcl_arg lcl__slot_arg(lcl_lower *lw, int slot, int access);
 size_t lcl__slot_bytes(const lcl_lower *lw, lcl_arg slot);
+/* Bytes that go through memory where a launch touches all of its arguments once. */
+double lcl__args_bytes(const lcl_lower *lw, const lcl_arg *args, int n);
 /* A buffer that outlives the program (the store's) as a slot. */
 int lcl__buffer_slot(lcl_lower *lw, lcl_buffer *buffer, size_t bytes);
 /* How t lies in memory, without copying: for kernels that take strides. */

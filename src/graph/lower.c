@@ -42,6 +42,15 @@ size_t lcl__slot_bytes(const lcl_lower *lw, lcl_arg slot) {
   return slot.kind == LCL_ARG_MEMORY ? lw->slots.data[slot.slot].bytes : 0;
 }
 
+double lcl__args_bytes(const lcl_lower *lw, const lcl_arg *args, int n) {
+  double bytes = 0;
+  for (int i = 0; i < n; i++) {
+    const int ways = !!(args[i].access & LCL_READ) + !!(args[i].access & LCL_WRITE);
+    bytes += ways * (double)lcl__slot_bytes(lw, args[i]);
+  }
+  return bytes;
+}
+
 static size_t tensor_bytes(const lcl_tensor *t) {
   return (size_t)lcl_shape_count(t->shape) * lcl_dtype_size(t->dtype);
 }
@@ -484,6 +493,7 @@ lcl_status lcl__emit(lcl_lower *lw, const lcl_launch *launch) {
     if (args[i].kind == LCL_ARG_BAD)
       return lcl__fail(LCL_ERR_UNSUPPORTED, "%s: a size does not fit 31 bits", l.label);
   l.args = args;
+  if (l.bytes <= 0) l.bytes = lcl__args_bytes(lw, args, l.n_args);
   if (l.kind == LCL_LAUNCH_KERNEL && !l.local[0]) choose_local_size(lw->caps, &l);
   const char **texts[] = { &l.label, &l.source.file, &l.source.text, &l.source.options, &l.kernel };
   for (size_t i = 0; i < LCL_COUNT(texts); i++)

@@ -237,7 +237,8 @@ static lcl_status choose_centres(const net *n, lcl_store *store, lcl_program *p,
   lcl_status s = code && centres && cluster ? encode_all(n, p, ex, code) : LCL_ERR_HOST_MEMORY;
   if (s == LCL_OK)
     s = lcl__kmeans(lcl_store_context(store), code, ex->n, (int)n->latent,
-                    &(lcl_kmeans_desc) { .k = (int)n->clusters }, cluster, centres, NULL);
+                    &(lcl_kmeans_desc) { .k = (int)n->clusters, .seed = ex->seed }, cluster,
+                    centres, NULL);
   if (s == LCL_OK) s = lcl_store_write(store, "centres", centres, bytes);
   lcl__free(code);
   lcl__free(centres);

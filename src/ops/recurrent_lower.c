@@ -11,6 +11,7 @@ typedef struct plan {
   const lcl_caps *caps;
   lcl_bilstm_attr a;
   bool steps;     /* a launch a diagonal */
+  int diagonals;  /* launches that touch the arguments together: 1, or those of the steps */
   bool tiled;     /* the kernels of cl/bilstm_tiled.cl */
   int vec, rows;  /* as BILSTM_V and BILSTM_R in cl/bilstm.cl */
   int gates;      /* BILSTM_G */
@@ -97,7 +98,7 @@ static bool plan_tiled(plan *p) {
 }
 
 static plan plan_of(lcl_lower *lw, const lcl_bilstm_attr *a) {
-  plan p = { .lw = lw, .caps = lcl__lower_caps(lw), .a = *a };
+  plan p = { .lw = lw, .caps = lcl__lower_caps(lw), .diagonals = 1, .a = *a };
   p.vec = vector_width(p.caps, a->hidden);
   p.rows = p.vec >= 16 || !p.caps->packed ? 4 : 2;
   p.gates = p.vec >= 16 ? 8 : 4;
@@ -136,7 +137,8 @@ static lcl_status emit(const plan *p, bool tiled, const char *kernel, const lcl_
                          .dims = 2,
                          .global = { lcl__round_up(items, local), second },
                          .local = { local, 1 },
-                         .flops = flops };
+                         .flops = flops,
+                         .bytes = lcl__args_bytes(p->lw, args, n_args) / p->diagonals };
   return lcl__emit(p->lw, &d);
 }
 #define EMIT_OF(tiled, plan, kernel, items, local, second, flops, ...)                             \
@@ -159,6 +161,13 @@ static double cell_flops(const lcl_bilstm_attr *a) {
 static size_t column_jobs(const plan *p, bool blocks) {
   const int rows = LCL_MIN(p->a.height, p->a.width);
   return (size_t)(blocks ? (rows + p->rows - 1) / p->rows : rows) * (size_t)(p->a.hidden / p->vec);
+}
+
+/* The plan of one of the steps. */
+static plan step_of(const plan *p) {
+  plan step = *p;
+  step.diagonals = p->a.height + p->a.width - 1;
+  return step;
 }
 
 /* ---- forward ---- */
@@ -243,10 +252,11 @@ lcl_status lcl__bilstm_lower_forward(lcl_lower *lw, lcl_node *node) {
   margin.access = LCL_READ;
   if (p.steps) {
     records.access = LCL_READ_WRITE;
-    for (int t = 0; t < a->height + a->width - 1; t++)
-      LCL_TRY(EMIT(&p, "bilstm_forward_step", column_jobs(&p, true), lcl__group_size(p.caps),
-                   2 * (size_t)a->n, cell_flops(a) / (a->height + a->width - 1), s, packed, margin,
-                   records, p.sizes, lcl__i32(t)));
+    const plan step = step_of(&p);
+    for (int t = 0; t < step.diagonals; t++)
+      LCL_TRY(EMIT(&step, "bilstm_forward_step", column_jobs(&p, true), lcl__group_size(p.caps),
+                   2 * (size_t)a->n, cell_flops(a) / step.diagonals, s, packed, margin, records,
+                   p.sizes, lcl__i32(t)));
   } else
     LCL_TRY(EMIT(&p, "bilstm_forward", 2 * (size_t)a->n * p.group, p.group, 1, cell_flops(a), s,
                  packed, margin, records, p.sizes, lcl__i32(0)));
@@ -289,22 +299,22 @@ static lcl_status lower_steps(const backward *b) {
   const lcl_bilstm_attr *a = &b->p.a;
   const size_t local = lcl__group_size(b->p.caps), images = 2 * (size_t)a->n,
                parts = 2 * (size_t)b->p.parts;
-  const int n_columns = a->height + a->width - 1;
-  const double share = cell_flops(a) / n_columns;
+  const plan step = step_of(&b->p);
+  const double share = cell_flops(a) / step.diagonals;
   const lcl_arg partial = lcl__scratch_arg(lw, b->partial, LCL_READ_WRITE);
   const lcl_arg carry = lcl__scratch_arg(lw, b->carry, LCL_READ_WRITE);
   const lcl_arg gs = with_access(b->gs, LCL_READ_WRITE);
   LCL_TRY(lcl__emit_fill(lw, lcl__scratch_arg(lw, b->partial, LCL_WRITE), 0,
                          parts * (size_t)part_size(a) * sizeof(float)));
   LCL_TRY(lcl__emit_fill(lw, lcl__scratch_arg(lw, b->carry, LCL_WRITE), 0, carry_bytes(a, a->n)));
-  for (int t = n_columns - 1; t >= 0; t--) {
+  for (int t = step.diagonals - 1; t >= 0; t--) {
     const lcl_arg column = lcl__i32(t);
-    LCL_TRY(EMIT(&b->p, "bilstm_backward_step_cells", column_jobs(&b->p, false), local, images, 0,
+    LCL_TRY(EMIT(&step, "bilstm_backward_step_cells", column_jobs(&b->p, false), local, images, 0,
                  b->gy, b->margin, b->records, gs, carry, b->p.sizes, column));
-    LCL_TRY(EMIT(&b->p, "bilstm_backward_step_products", column_jobs(&b->p, true), local, images,
+    LCL_TRY(EMIT(&step, "bilstm_backward_step_products", column_jobs(&b->p, true), local, images,
                  share, b->k_left, b->k_right, b->margin, b->records, gs, carry, b->p.sizes,
                  column));
-    LCL_TRY(EMIT(&b->p, "bilstm_backward_step_kernel",
+    LCL_TRY(EMIT(&step, "bilstm_backward_step_kernel",
                  (size_t)(4 * a->hidden / b->p.gates * a->hidden / b->p.vec), local, parts, share,
                  b->margin, b->records, gs, partial, b->p.sizes, column));
   }

@@ -571,7 +571,8 @@ static lcl_status check_rule(const lcl_optimiser_desc *d) {
                   { "l2", d->l2, 0, INFINITY },
                   { "weight_decay", d->weight_decay, 0, INFINITY },
                   { "clip_value", d->clip_value, 0, INFINITY },
-                  { "clip_norm", d->clip_norm, 0, INFINITY } };
+                  { "clip_norm", d->clip_norm, 0, INFINITY },
+                  { "loss_scale", d->loss_scale, 0, INFINITY } };
   if ((int)d->kind < 0 || d->kind >= LCL_COUNT(rules))
     return lcl__fail(LCL_ERR_ARGUMENT, "there is no update rule %d", (int)d->kind);
   for (size_t i = 0; i < LCL_COUNT(numbers); i++)

@@ -237,14 +237,17 @@ static lcl_status score_codes(const job *j, const uint64_t *codes, int bits) {
   lcl_retrieval r;
   uint8_t *is_query = lcl__alloc((size_t)n);
   lcl_status st = is_query ? LCL_OK : LCL_ERR_HOST_MEMORY;
-  int queries = j->d->queries > 0 ? j->d->queries : QUERIES;
+  const lcl_options *o = j->s->options;
+  const bool step = lcl_option_given(o, "ap_mode") && lcl_option_is(o, "ap_mode", "step");
+  const int of_run = lcl_option_given(o, "queries") ? (int)lcl_option_int(o, "queries") : QUERIES,
+            queries = j->d->queries > 0 ? j->d->queries : of_run;
   if (st == LCL_OK)
     st = lcl__choose_queries(j->ds->labels, n, j->ds->classes, queries, j->s->seed, is_query);
   if (st == LCL_OK)
     st = lcl__hamming_retrieval(codes, j->ds->labels, is_query, n, bits, NEAREST, &r);
   lcl__free(is_query);
   LCL_TRY(st);
-  lcl_metrics_set(j->metrics, "map_percent", 100 * r.map_trapezoid);
+  lcl_metrics_set(j->metrics, "map_percent", 100 * (step ? r.map_step : r.map_trapezoid));
   lcl_metrics_set(j->metrics, "precision_500_percent", 100 * r.precision_at);
   lcl_metrics_set(j->metrics, "precision_r2_percent", 100 * r.precision_radius);
   return LCL_OK;

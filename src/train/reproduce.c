@@ -227,8 +227,7 @@ static lcl_status train_run(job *j, place at, const char *folder, const char *st
   return lcl_train(j->ctx, &d, result);
 }
 
-/* A baseline's figures take the place of the test's. Those of codes have the model's bits and
- * queries. */
+/* A baseline's figures take the place of the test's. Those of codes have the model's bits. */
 static lcl_status run_method(job *j, place at, const char *folder, lcl_metrics *m) {
   lcl_run_folder *run;
   lcl_assignment_desc d = { .split = "all",
@@ -240,7 +239,6 @@ static lcl_status run_method(job *j, place at, const char *folder, lcl_metrics *
     s = lcl_run_cluster(run, &d, m);
   } else {
     d.k = (int)lcl_option_int(lcl__run_session(run)->options, "bits");
-    d.queries = (int)lcl_option_int(lcl__run_session(run)->options, "queries");
     s = lcl_run_hash(run, &d, m);
   }
   lcl_run_close(run);

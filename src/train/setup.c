@@ -228,7 +228,9 @@ static lcl_status open_batches(lcl_trainer *t) {
  * lcl__free(*images). */
 static lcl_status all_examples(lcl_session *s, lcl_model_examples *ex, float **images) {
   const lcl_model_data *m = &s->model->data;
-  *ex = (lcl_model_examples) { .n = s->labelled->count, .labels = s->labelled->labels };
+  *ex = (lcl_model_examples) { .n = s->labelled->count,
+                               .labels = s->labelled->labels,
+                               .seed = s->seed };
   ex->size = m->channels * m->height * m->width;
   ex->images = *images = lcl__alloc((size_t)(ex->n * ex->size) * sizeof(float));
   return *images ? lcl__session_examples(s, s->labelled, 0, ex->n, *images) : LCL_ERR_HOST_MEMORY;

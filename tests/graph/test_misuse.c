@@ -159,6 +159,7 @@ static lcl_status build(world *w, int which) {
   case 24: rule.params = twice, rule.n_params = 2; break;
   case 25: rule.params = &n, rule.n_params = 1; break;
   case 26: lcl_ema(n, lcl_cast(lcl_const(w->g, 1), LCL_I32), 0.5f); break;
+  case 27: rule.loss_scale = NAN; break;
   default: return LCL_OK;
   }
   if (which > 16) lcl_minimise(lcl_sum(lcl_mul(x, p), LCL_ALL_AXES, false), &rule);
@@ -194,7 +195,8 @@ static void meaningless_values(void **state) {
                                        "the learning rate must be f32, not i32",
                                        "parameter 1 was named before",
                                        "parameter 0 is not an f32 variable",
-                                       "of f32, got i32 and i32" };
+                                       "of f32, got i32 and i32",
+                                       "loss_scale is nan" };
   for (int i = 0; i < (int)LCL_COUNT(words); i++) {
     world w = begin();
     if (build(&w, i) == LCL_OK) fail_msg("case %d is taken", i);

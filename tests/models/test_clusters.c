@@ -148,7 +148,7 @@ static void dec_targets(void **state) {
   ASSERT_OK(lcl_model_create(cls, o, &data, &m));
   lcl_options_destroy(o);
   assert_int_equal(m->settings.refresh_every, 7);
-  const lcl_model_examples examples = { B, PIXELS, x, NULL };
+  const lcl_model_examples examples = { B, PIXELS, x, NULL, 0 };
   ASSERT_OK(cls->prepare(m, ctx, &examples));
   for (int i = 0; i < B; i++) assert_true(m->side[i] == (float)i);
   ASSERT_OK(lcl_store_create(ctx, 3, &store));
@@ -166,6 +166,16 @@ static void dec_targets(void **state) {
     }
   compute(m, store, LCL_MODE_TRAIN, rows, &loss, sizeof loss);
   assert_float_equal(loss, want, 1e-5);
+  /* The first centres are by the run's seed. */
+  float first[K * LATENT], by_seed[K * LATENT];
+  bool differ = false;
+  for (uint64_t seed = 0; seed < 8; seed++) {
+    ASSERT_OK(cls->start(m, store, &(lcl_model_examples) { B, PIXELS, x, NULL, seed }));
+    ASSERT_OK(lcl_store_read(store, "centres", by_seed, sizeof by_seed));
+    if (seed == 0) memcpy(first, by_seed, sizeof first);
+    differ |= memcmp(first, by_seed, sizeof first) != 0;
+  }
+  assert_true(differ);
   lcl_store_destroy(store);
   lcl_model_destroy(m);
 }

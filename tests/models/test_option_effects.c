@@ -124,7 +124,7 @@ static void add_table(XXH64_state_t *h, lcl_model *m) {
   const int64_t size = m->data.channels * m->data.height * m->data.width;
   float *images = lcl__alloc((size_t)(EXAMPLES * size) * sizeof *images);
   for (int64_t i = 0; i < EXAMPLES * size; i++) images[i] = (float)(i * 7919 % 1009) / 1009;
-  ASSERT_OK(m->cls->prepare(m, ctx, &(lcl_model_examples) { EXAMPLES, size, images, NULL }));
+  ASSERT_OK(m->cls->prepare(m, ctx, &(lcl_model_examples) { EXAMPLES, size, images, NULL, 0 }));
   if (m->side) add(h, m->side, EXAMPLES * (size_t)m->side_width * sizeof(float));
   lcl__free(images);
 }

@@ -529,7 +529,7 @@ static void imsat_defaults(void **state) {
     world w = begin("imsat", &mnist, cases[i].options, BATCH, 0);
     assert_float_equal(w.model->settings.optimiser.weight_decay, cases[i].weight_decay, 1e-9);
     ASSERT_OK(
-        w.model->cls->prepare(w.model, ctx, &(lcl_model_examples) { POINTS, 784, image, NULL }));
+        w.model->cls->prepare(w.model, ctx, &(lcl_model_examples) { POINTS, 784, image, NULL, 0 }));
     assert_true((w.model->side != NULL) == (cases[i].alpha > 0));
     for (int k = 0; k < POINTS && w.model->side; k++)
       assert_float_equal(w.model->side[k], cases[i].alpha * (double)distance[k], 1e-4);

@@ -109,6 +109,11 @@ def values(tried):
     assert text.startswith(f"{told['nodes']} nodes in {len(told['launches'])} launches, {told['fused_groups']} fused groups\n"
                            f"{told['flops'] / 1e9:.3f} GFLOP and {told['bytes'] / 1e6:.1f} MB moved"), (text, told)
     assert all(set(launch) == {"what", "queue", "flops", "bytes"} for launch in told["launches"]) and len(told["choices"]) > 3
+    recurrent = json.loads(output("explain", "pixelrnn", "--json"))
+    for launch in told["launches"] + recurrent["launches"]:
+        assert launch["bytes"] > 0, launch
+    forward = [launch["bytes"] for launch in recurrent["launches"] if launch["what"] == "bilstm_forward 16x28x28x16"]
+    assert max(forward) > 16 * 28 * 28 * 16 * 4 * (8 + 12), forward  # reads s, writes the records
     shown, = tried["tune --show"]["problems"]
     assert set(shown) == {"problem", "origin", "choice", "expected_seconds", "seconds", "usual_seconds"} and shown["problem"] == "gemm 64x64x64 b1 an bn", shown
     assert tried["check"]["cases"] == 2 and tried["check"]["failures"] == [] and tried["check"]["complete"] is True
