@@ -328,6 +328,7 @@ def clusters_and_codes():
     import itertools
     best = max(sum(t == p[c] for c, t in ((int(r[1]), int(r[2])) for r in table[1:])) for p in itertools.permutations(range(4)))
     check(abs(told['accuracy_percent'] - best / 2) < 1e-9, (told, best))
+    check('all: 200 examples, accuracy %.2f %%\n' % told['accuracy_percent'] in run('cluster', 'clusters'), 'text')
     check(json.loads(run('cluster', 'clusters', '--json', '--split', 'test', '--out', 'part'))['n'] == 40, 'split')
     check(len(rows('part.csv')) == 41, 'out')
     means = ['--method', 'k-means', '--out', 'means', '--quiet']
