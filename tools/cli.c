@@ -92,9 +92,14 @@ static const char *metavar_of(const cli_option *o) {
   return o->metavar ? o->metavar : names[o->kind];
 }
 
+static const char *range_of(const cli_option *o) {
+  return o->range ? o->range : o->kind == CLI_INT ? "[0,2147483647]" : "[0,1e9]";
+}
+
+/* A number that nobody can ask for stands for one that the help tells. */
 static void print_default(const cli_option *o) {
-  if ((o->kind == CLI_INT && *(const int64_t *)o->value < 0) ||
-      (o->kind == CLI_FLOAT && *(const double *)o->value < 0)) /* the help says what it is */
+  if ((o->kind == CLI_INT && !lcl__inside(range_of(o), (double)*(const int64_t *)o->value)) ||
+      (o->kind == CLI_FLOAT && !lcl__inside(range_of(o), *(const double *)o->value)))
     return;
   if (o->kind == CLI_INT)
     printf(" (%lld)", (long long)*(const int64_t *)o->value);
@@ -117,10 +122,6 @@ static void print_help(const cli_option *options, const char *usage, const char 
     printf("\n");
   }
   printf("  %-26sthis text\n", "--help");
-}
-
-static const char *range_of(const cli_option *o) {
-  return o->range ? o->range : o->kind == CLI_INT ? "[0,2147483647]" : "[0,1e9]";
 }
 
 int cli_set_algorithm(const char *text) {

@@ -70,7 +70,8 @@ enum { CLI_N_CHOICES = 3 };
 /* Parts of a run's data. */
 #define CLI_SPLIT(value)                                                                           \
   {                                                                                                \
-    "split", CLI_STRING, value, "NAME", "train, validation, test or all",                          \
+    "split", CLI_STRING, value, "NAME",                                                            \
+        "train (the labelled examples in use), validation, test, or all that are trained on",      \
         "train|validation|test|all"                                                                \
   }
 /* Sizes of dimensions that an ONNX file leaves open. */

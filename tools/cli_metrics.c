@@ -2,7 +2,9 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "cli_run.h"
+#include "train/session.h"
 
 int cli_print_metrics(const char *what, const lcl_metrics *m, bool json) {
   if (json) {
@@ -12,14 +14,15 @@ int cli_print_metrics(const char *what, const lcl_metrics *m, bool json) {
     return cli_print_json(o);
   }
   const double *n = lcl_metrics_get(m, "n");
-  cli_print("%s: %.0f examples", what, n ? *n : 0);
+  lcl_str s = { 0 };
+  lcl__str_add(&s, "%s: %.0f example%s", what, n ? *n : 0, n && *n == 1 ? "" : "s");
   for (int i = 0; i < m->n; i++) {
     if (strcmp(m->item[i].name, "n") == 0) continue;
-    if (strcmp(m->item[i].name, "error_percent") == 0)
-      printf(", error %.2f %%", m->item[i].value);
-    else
-      cli_print(", %s %.4g", m->item[i].name, m->item[i].value);
+    lcl__str_add(&s, ", ");
+    lcl__metric_text(&m->item[i], &s);
   }
-  printf("\n");
+  if (!lcl__str_ok(&s)) return cli_fail("out of memory");
+  cli_print("%s\n", s.data);
+  lcl__str_free(&s);
   return CLI_OK;
 }

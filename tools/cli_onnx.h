@@ -3,6 +3,7 @@
 #define LCL_CLI_ONNX_H
 
 #include "cli.h"
+#include "latentcl/bench.h"
 #include "latentcl/onnx.h"
 #include "lcl_config.h"
 
@@ -28,6 +29,9 @@ typedef struct cli_onnx {
 int cli_onnx_needed(void);
 /* Whether an argument names an ONNX file. */
 bool cli_is_onnx(const char *name);
+/* Those of the arguments that name ONNX files join the benchmark's workloads, with these sizes of
+ * open dimensions. CLI_OK, or an exit code after a message. */
+int cli_onnx_workloads(int argc, char *const *argv, const cli_list *dims);
 /* CLI_OK, or an exit code after a message; what is open has to be closed either way. Open
  * dimensions that became 1 are said on stderr. */
 int cli_onnx_open(const char *path, const char *device, const lcl_onnx_desc *desc, cli_onnx *out);

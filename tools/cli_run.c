@@ -73,7 +73,7 @@ static const struct {
   { "epochs", "epochs", "passes over the training images" },
   { "batch", "batch", "examples in a step" },
   { "lr", "lr", "initial learning rate" },
-  { "precision", "precision", "f16: operands of products in half precision (f32)" },
+  { "precision", "precision", "f16: operands of products in half precision (f32)", "f32|f16" },
   { "labels-per-class", "labels_per_class", "labelled examples of each class; 0: all" },
   { "subset", "subset", "which random choice of those: 0, 1, 2, ..." },
   { "augment", "augment",

@@ -52,22 +52,6 @@ static bool in_suite(const char *of_workload, const char *wanted, bool *known) {
   return in;
 }
 
-/* ONNX files join the workloads. */
-static int add_networks(int argc, char *const *argv, const options *o) {
-  size_t ignored, files = 0;
-  for (int a = 0; a < argc; a++)
-    if (cli_is_onnx(argv[a]) && lcl_bench_find(argv[a], &ignored) != LCL_OK) {
-      const int code = cli_onnx_needed();
-      if (code >= 0) return code;
-      if (lcl_bench_add_onnx(argv[a], o->dims.item, o->dims.n, &ignored) != LCL_OK)
-        return cli_error();
-      files++;
-    }
-  if (o->dims.n && !files)
-    return cli_usage("--dim belongs to a file MODEL.onnx, which is not given");
-  return CLI_OK;
-}
-
 /* Arguments to workload indices, each once, in the order of the table within an argument. */
 static int pick(int argc, char *const *argv, picked *p) {
   const size_t count = lcl_bench_count();
@@ -163,13 +147,19 @@ static bool wants_stdout(const options *o) {
   return is_stdout(o->json) || is_stdout(o->csv) || is_stdout(o->html);
 }
 
+/* That one of two devices is slower is no regression, unless a threshold is asked for. */
+static double threshold_of(const lcl_result_files *files, const options *o) {
+  const bool one = files->n && strcmp(files->data[0].device, files->data[files->n - 1].device) == 0;
+  return o->threshold_text || one ? o->threshold : 0;
+}
+
 /* Prints results (and writes a page of them) next to each other; exit code 1 when the last ones are
  * slower than the threshold allows. */
 static int compare(const lcl_result_files *files, const options *o) {
   lcl_str table = { 0 };
   size_t regressions = 0;
   int code = CLI_OK;
-  if (lcl__results_table(files, o->threshold, &table, &regressions) != LCL_OK)
+  if (lcl__results_table(files, threshold_of(files, o), &table, &regressions) != LCL_OK)
     code = cli_error();
   else
     fputs(table.data, wants_stdout(o) ? stderr : stdout);
@@ -227,8 +217,10 @@ static double start_once(const char *dir, const char *what, const char *device) 
   return pclose(f) == 0 && got ? lcl__strtod(line, NULL) : -1;
 }
 
-/* The workload as the shell takes it; false: it cannot. */
-static bool quoted(const char *name, const options *o, char *out, size_t size) {
+/* The workload, of a network its file, as the shell takes it; false: it cannot. */
+static bool quoted(size_t index, const options *o, char *out, size_t size) {
+  const lcl_workload *w = lcl__bench_workload(index);
+  const char *name = w->path ? w->path : w->name;
   size_t n = (size_t)snprintf(out, size, "'%s'", name);
   bool plain = !strchr(name, '\'');
   for (size_t i = 0; i < o->dims.n && n < size && cli_is_onnx(name); i++) {
@@ -240,10 +232,9 @@ static bool quoted(const char *name, const options *o, char *out, size_t size) {
 
 /* CPU drivers finish compiling when a kernel first runs, so that run is part of it. -1 where it
  * failed. */
-static void measure_starts(lcl_bench_row *row, const char *name, const options *o,
-                           const char *device) {
+static void measure_starts(lcl_bench_row *row, size_t index, const options *o, const char *device) {
   char dir[48], what[2048];
-  if (!quoted(name, o, what, sizeof what)) return;
+  if (!quoted(index, o, what, sizeof what)) return;
   if (!lcl__bench_folder(dir)) return;
   row->cold_compile = start_once(dir, what, device);
   if (row->cold_compile >= 0 && !cli_stopped()) row->cached_compile = start_once(dir, what, device);
@@ -294,8 +285,7 @@ static int measure_rows(lcl_context *ctx, const picked *p, const options *o, boo
     lcl_bench_row *row = &rows[done];
     lcl__status_line("%zu of %zu  %s ...", i + 1, p->n, lcl_bench_at(p->index[i]).name);
     const bool ok = lcl_bench_run(ctx, p->index[i], &desc, row) == LCL_OK;
-    if (ok && !o->quick && row->compile >= 0)
-      measure_starts(row, lcl_bench_at(p->index[i]).name, o, device);
+    if (ok && !o->quick && row->compile >= 0) measure_starts(row, p->index[i], o, device);
     lcl__status_line_end();
     if (!ok) {
       cli_error();
@@ -424,7 +414,7 @@ static int run_options(int argc, char **argv, const options *o) {
   if (o->compare && lcl__results_load(o->compare, &files) != LCL_OK) code = cli_error();
   for (int i = 0; code == CLI_OK && i < n_files; i++)
     if (lcl__results_load(argv[i], &files) != LCL_OK) code = cli_error();
-  if (code == CLI_OK && !n_files) code = add_networks(argc, argv, o);
+  if (code == CLI_OK && !n_files) code = cli_onnx_workloads(argc, argv, &o->dims);
   const bool only_files = n_files || (o->compare && argc == 0 && files.n > 1);
   if (code == CLI_OK && only_files && (o->json || o->csv || o->list || o->describe || o->verify)) {
     code = cli_usage("--json, --csv, --verify and lists are of what is measured; files are only "
@@ -492,7 +482,8 @@ static int run(int argc, char **argv) {
       "compare with a --json FILE: with the FILEs that follow, else measure and compare with "
       "that" },
     { "threshold", CLI_STRING, &o.threshold_text, "PART",
-      "with --compare: exit 1 when a workload is slower by more than this (5%)" },
+      "with --compare: exit 1 when a workload is slower by more than this (5%; between two devices "
+      "no limit)" },
     { "html", CLI_STRING, &o.html, "FILE", "times and rooflines as a web page", ".html .htm" },
     { "gallery", CLI_STRING, &o.gallery, "DIR",
       "measure nothing; make one page of all --json files in DIR: DIR/index.html, or --html FILE" },
@@ -504,16 +495,17 @@ static int run(int argc, char **argv) {
       "internal: compile and run once for a parent process" },
     { NULL, CLI_FLAG, NULL, NULL, NULL },
   };
-  int at, code = cli_parse(
-              argc, argv, table,
-              "bench [SUITE|WORKLOAD|MODEL.onnx]... | bench --compare FILE [FILE]... | bench "
-              "--gallery DIR",
-              "Measures named workloads. Suites: all, device (with launch), gemm, conv (with "
-              "deepbench), recurrent, perturb, fft, half, "
-              "steps, pixelrnn, sample. A network from an ONNX file is a workload of its own. "
-              "Without arguments: gemm, conv and steps; with --compare "
-              "FILE alone, what FILE has." CLI_WITHOUT_ONNX,
-              &at);
+  int at,
+      code = cli_parse(
+          argc, argv, table,
+          "bench [SUITE|WORKLOAD|MODEL.onnx]... | bench --compare FILE [FILE]... | bench "
+          "--gallery DIR",
+          "Measures named workloads. Suites: all, device (with launch), gemm, conv (with "
+          "deepbench), recurrent, perturb, fft, half, "
+          "steps, epoch, pixelrnn, sample. A network from an ONNX file is a workload of its own. "
+          "Without arguments: gemm, conv and steps; with --compare "
+          "FILE alone, what FILE has." CLI_WITHOUT_ONNX,
+          &at);
   if (code >= 0) return code;
   if (parse_threshold(&o) != CLI_OK) return CLI_USAGE;
   if (o.gallery && (at < argc || o.compare || o.json || o.csv || o.list || o.describe || o.verify))

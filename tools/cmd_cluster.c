@@ -24,8 +24,9 @@ static int run(int argc, char **argv) {
       "of them",
       "model|k-means|k-means-features" },
     { "clusters", CLI_INT, &k, NULL, "of k-means; 0: the classes of the data", "[0,100000]" },
-    { "seed", CLI_INT, &seed, NULL, "of the baselines", "[0,inf)" },
-    { "quiet", CLI_FLAG, &quiet, NULL, "print nothing but errors and what --json asks for" },
+    { "seed", CLI_INT, &seed, NULL, "of a baseline's random choices", "[0,inf)" },
+    { "quiet", CLI_FLAG, &quiet, NULL,
+      "print nothing but errors, warnings and what --json asks for" },
     { "json", CLI_FLAG, &json, NULL, "one JSON object instead of a line" },
     { 0 },
   };

@@ -103,9 +103,13 @@ static cJSON *part_json(const lcl_dataset *ds) {
   }
   int64_t *counts = ds->labels ? malloc((size_t)ds->classes * sizeof *counts) : NULL;
   if (counts && lcl_dataset_class_counts(ds, counts) == LCL_OK) {
+    cJSON *names = cJSON_AddArrayToObject(o, "class_names");
     cJSON *list = cJSON_AddArrayToObject(o, "class_counts");
-    for (int c = 0; c < ds->classes; c++)
+    for (int c = 0; c < ds->classes; c++) {
+      char buf[16];
+      cJSON_AddItemToArray(names, cJSON_CreateString(lcl__class_name(ds, c, buf)));
       cJSON_AddItemToArray(list, cJSON_CreateNumber((double)counts[c]));
+    }
   }
   free(counts);
   return o;

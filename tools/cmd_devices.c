@@ -94,8 +94,8 @@ static int print_all(const lcl_device_info *rows, size_t n) {
     if (rows[i].device)
       print_device(&rows[i].caps, status == LCL_OK && i == chosen), devices++;
     else
-      cli_print("%d:-  platform %s has no device\n", rows[i].caps.platform_index,
-                rows[i].caps.platform);
+      cli_print("%d:-  platform %s has no device; see `latentcl doctor`\n",
+                rows[i].caps.platform_index, rows[i].caps.platform);
   }
   if (!devices || status != LCL_OK) return cli_error();
   return CLI_OK;

@@ -89,10 +89,14 @@ static void show_versions(void) {
                  ? LCL_MPI_VERSION
                  : "not built in (package libopenmpi-dev, for training on several devices)");
   static const char *const names[] = {
-    "LATENTCL_ALGORITHM", "LATENTCL_FIND",   "LATENTCL_TUNING",       "LATENTCL_DEVICE",
-    "LATENTCL_DISABLE",   "LATENTCL_ENABLE", "LATENTCL_CACHE",        "LATENTCL_CACHE_SIZE",
-    "LATENTCL_KERNELS",   "LATENTCL_LOG",    "RUSTICL_ENABLE",        "OCL_ICD_VENDORS",
-    "POCL_CACHE_DIR",     "POCL_DEVICES",    "POCL_MAX_PTHREAD_COUNT"
+    "LATENTCL_ALGORITHM", "LATENTCL_FIND", "LATENTCL_TUNING", "LATENTCL_DEVICE", "LATENTCL_QUEUES",
+    "LATENTCL_DISABLE", "LATENTCL_ENABLE", "LATENTCL_CACHE", "LATENTCL_CACHE_BINARIES",
+    "LATENTCL_CACHE_SIZE", "LATENTCL_BUILD_THREADS", "LATENTCL_KERNELS", "LATENTCL_PLUGINS",
+    "LATENTCL_LOG", "RUSTICL_ENABLE", "OCL_ICD_VENDORS", "OPENCL_VENDOR_PATH", "POCL_CACHE_DIR",
+    "POCL_DEVICES", "POCL_MAX_PTHREAD_COUNT",
+    /* these hide GPUs */
+    "CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
+    "ZE_AFFINITY_MASK"
   };
   for (size_t i = 0; i < LCL_COUNT(names); i++)
     if (getenv(names[i])) doctor_say("  %-15s %s\n", names[i], getenv(names[i]));
@@ -118,18 +122,25 @@ static void show_no_pocl(bool installed) {
                "why\n");
 }
 
+static void show_no_rusticl(const char *enabled) {
+  doctor_say("  ! rusticl shows no device%s%s: it wants RUSTICL_ENABLE=radeonsi (AMD, Mesa 23.1 or "
+             "later), iris (Intel) or llvmpipe (CPU)\n",
+             enabled ? " with RUSTICL_ENABLE=" : "", enabled ? enabled : "");
+}
+
 static void show_missing(const lcl_device_info *rows, size_t n) {
+  const char *vendors = doctor_vendors();
   doctor_section("Missing or worth a look (nothing below: all is well)");
-  if (!has_platform(rows, n, "Portable Computing Language", true))
+  if (vendors)
+    doctor_say("  ! %s is set: other drivers than those that it names are not seen\n", vendors);
+  if (!vendors && !has_platform(rows, n, "Portable Computing Language", true))
     show_no_pocl(has_platform(rows, n, "Portable Computing Language", false) ||
                  access("/etc/OpenCL/vendors/pocl.icd", F_OK) == 0);
-  if (!has_platform(rows, n, "rusticl", false))
+  if (!vendors && !has_platform(rows, n, "rusticl", false))
     doctor_say("  ! no rusticl, Mesa's driver: install mesa-opencl-icd\n");
-  else if (!has_platform(rows, n, "rusticl", true))
-    doctor_say(
-        "  ! rusticl shows no device: it wants RUSTICL_ENABLE=llvmpipe (or radeonsi, iris, ... "
-        "for your card)\n");
-  doctor_cards(rows, n);
+  else if (has_platform(rows, n, "rusticl", false) && !has_platform(rows, n, "rusticl", true))
+    show_no_rusticl(getenv("RUSTICL_ENABLE"));
+  doctor_cards("/sys/bus/pci/devices", rows, n);
 }
 
 /* CLBlast before 1.6.3 computes wrong GEMMs with some tuning parameters; its notes name these
@@ -175,12 +186,12 @@ static void show_cache(void) {
   else if (lcl__cache_stat(&use) != LCL_OK)
     doctor_say("  ! %s\n", lcl_error_message());
   else {
-    doctor_say("  %s: %zu programs (%zu refused), %s of %s\n", dir.data, use.entries, use.refused,
-               cli_bytes((double)use.bytes, size), cli_bytes((double)use.limit, limit));
+    doctor_say("  %s: %zu program%s (%zu refused), %s of %s\n", dir.data, use.entries,
+               use.entries == 1 ? "" : "s", use.refused, cli_bytes((double)use.bytes, size),
+               cli_bytes((double)use.limit, limit));
     if (use.foreign)
-      doctor_say(
-          "  ! %zu damaged or foreign files (ignored; `latentcl cache clear` removes them)\n",
-          use.foreign);
+      doctor_say("  ! damaged or foreign: %zu (ignored; `latentcl cache clear` removes them)\n",
+                 use.foreign);
   }
   lcl__str_free(&dir);
 }
@@ -195,7 +206,8 @@ static int run(int argc, char **argv) {
       argc, argv, options, "doctor [--json]",
       "Checks drivers, libraries, devices and the cache, and computes something small on each "
       "device.\n"
-      "Lines with an exclamation mark ask for something. The exit code is 1 when no device works.",
+      "Lines with an exclamation mark ask for something. The exit code is 1 when no device works "
+      "or one does not.",
       NULL);
   if (code >= 0) return code;
   lcl_device_info *rows;

@@ -29,7 +29,7 @@ static int print_layers(lcl_run_folder *run, bool json) {
   for (size_t i = 0; i < n && code == CLI_OK && !json; i++) {
     char shape[96];
     cli_print("%-32s %-14s%s\n", layers[i].name, lcl_shape_string(layers[i].shape, shape),
-              layers[i].features ? "  <- without --layer" : "");
+              layers[i].features ? "  <- what encode writes without --layer" : "");
   }
   free(layers);
   return code;

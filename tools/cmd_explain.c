@@ -42,8 +42,7 @@ static int explain_file(int argc, char **argv) {
     CLI_DIM(&dims, "size of a dimension that the file leaves open (1)"),
     { "dot", CLI_FLAG, &dot, NULL, "Graphviz instead of text" },
     { "json", CLI_FLAG, &json, NULL, "one JSON object instead of text" },
-    { "device", CLI_STRING, &device, "SEL",
-      "which device: an index (1:0), a kind, part of a name" },
+    CLI_DEVICE(&device),
     CLI_CHOICES,
     { 0 },
   };
@@ -86,7 +85,7 @@ static int run(int argc, char **argv) {
   int code = cli_model_parse(
       argc, argv, own, "explain MODEL [--mode NAME] [--dot] [OPTIONS]",
       "Prints what a model's graph compiles to on a device: launches, algorithms, FLOPs, memory.\n"
-      "A network from an ONNX file: explain MODEL.onnx." CLI_WITHOUT_ONNX,
+      "A network from an ONNX file: explain MODEL.onnx [--dim NAME=N] [--dot]." CLI_WITHOUT_ONNX,
       false, &m);
   if (code >= 0) return code;
   if (!m.model) return cli_usage("explain: which model? `latentcl models` lists them");

@@ -12,11 +12,11 @@ static int run(int argc, char **argv) {
     CLI_SPLIT(&split),
     { "method", CLI_STRING, &method, "NAME", "model, or a baseline: pca-itq, spectral",
       "model|pca-itq|spectral" },
-    { "bits", CLI_INT, &k, NULL, "of the baselines; 0: 16", "[0,64]" },
+    { "bits", CLI_INT, &k, NULL, "of a baseline's code; 0: 16", "[0,64]" },
     { "queries", CLI_INT, &queries, NULL,
       "of each class; the other examples are searched; 0: those of the training, else 100",
       "[0,1000000]" },
-    { "seed", CLI_INT, &seed, NULL, "of the baselines", "[0,inf)" },
+    { "seed", CLI_INT, &seed, NULL, "of a baseline's random choices", "[0,inf)" },
     { "json", CLI_FLAG, &json, NULL, "one JSON object instead of a line" },
     { 0 },
   };

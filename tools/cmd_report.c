@@ -47,6 +47,9 @@ static int run(int argc, char **argv) {
       "  latentcl report runs/plain runs/batch-norm --out batch-norm.html",
       &a);
   if (code >= 0) return code;
+  if (a.n_folders > 1 && (a.data || a.device))
+    return cli_usage("report: --%s is for the report of one run; of several only logs are read",
+                     a.data ? "data" : "device");
   if (a.n_folders > 1) return compare(&a, out ? out : "side-by-side.html", json);
   if (out)
     return cli_usage("report: --out is for several runs; the report of one is RUN/report.html");

@@ -32,7 +32,7 @@ static int run(int argc, char **argv) {
     { "kind", CLI_STRING, &kind, "NAME",
       "what to sample, e.g. samples, analogies, interpolation, means (the model's first)" },
     { "count", CLI_INT, &count, NULL, "images to sample", "[1,1000000]" },
-    { "n", CLI_INT, &count, NULL, "the same", "[1,1000000]" },
+    { "n", CLI_INT, &count, NULL, "the same as --count", "[1,1000000]" },
     { "seed", CLI_INT, &seed, NULL, "of the samples", "[0,inf)" },
     { "temperature", CLI_FLOAT, &temperature, NULL,
       "divides the logits of models that sample pixel by pixel; 0: as trained", "[0,1e9]" },

@@ -12,7 +12,7 @@
 
 static const char usage[] = "train MODEL [--data DIR] [--out RUN] [OPTIONS]";
 static const char about[] = "Trains a model and writes a run folder: config.json, log.jsonl, "
-                            "last.safetensors, best.safetensors, "
+                            "profile.json, last.safetensors, best.safetensors, "
                             "report.html.\n"
                             "`latentcl models` lists the models, `latentcl train MODEL --help` "
                             "also the model's own options. Without "
@@ -107,7 +107,7 @@ static int run(int argc, char **argv) {
       "several ranks: batch norm takes the statistics of the whole batch, as one process does" },
     { "max-steps", CLI_INT, &max_steps, NULL, "stop after so many steps in all; 0: no limit" },
     { "quiet", CLI_FLAG, &quiet, NULL,
-      "print nothing but errors, and the run folder if --out is not given" },
+      "print nothing but errors and warnings, and the run folder if --out is not given" },
     { "json", CLI_FLAG, &json, NULL, "the outcome as one JSON object" },
     { 0 },
   };

@@ -42,9 +42,10 @@ static int run(int argc, char **argv) {
     { "marks", CLI_INT, &marks, NULL, "examples of each of those; 0: none (at most 100)",
       "[0,1000]" },
     { "perplexity", CLI_FLOAT, &perplexity, NULL, "effective number of neighbours", "[1,1e6]" },
-    { "rounds", CLI_INT, &rounds, NULL, "of gradient descent", "[1,1000000]" },
+    { "rounds", CLI_INT, &rounds, NULL, "steps of gradient descent", "[1,1000000]" },
     { "seed", CLI_INT, &seed, NULL, "of the first positions", "[0,inf)" },
-    { "quiet", CLI_FLAG, &quiet, NULL, "print nothing but errors and what --json asks for" },
+    { "quiet", CLI_FLAG, &quiet, NULL,
+      "print nothing but errors, warnings and what --json asks for" },
     { "json", CLI_FLAG, &json, NULL, "one JSON object instead of a line" },
     { 0 },
   };

@@ -1,5 +1,5 @@
-/* latentcl tune: finds the fastest algorithm and kernel parameters for the GEMMs of a workload
- * on this device.
+/* latentcl tune: finds the fastest algorithm and kernel parameters for the GEMMs and convolutions
+ * of a workload on this device.
  *
  * Candidates run in a child process (the same command with --worker), because a driver's compiler
  * may crash or hang: the parent gives each one a time limit, and starts a new child when the old
@@ -22,7 +22,7 @@
 #include "base/text.h"
 #include "bench/tune.h"
 #include "base/status_line.h"
-#include "cli.h"
+#include "cli_onnx.h"
 #include "latentcl/algorithm.h"
 #include "latentcl/model.h"
 #include "tune_show.h"
@@ -53,13 +53,14 @@ static void print_choice(const char *before, const lcl_choice *c) {
   free(text);
 }
 
-static int worker(const char *name, const char *device) {
+static int worker(const char *name, const char *device, const cli_list *dims) {
   lcl_context *ctx;
   lcl_trial_problem *problems;
-  size_t n;
+  size_t n, added;
   char line[512];
   if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK ||
       lcl_algorithm_force(ctx, NULL) != LCL_OK || lcl_algorithm_find(ctx, LCL_FIND_OFF) != LCL_OK ||
+      (cli_is_onnx(name) && lcl_bench_add_onnx(name, dims->item, dims->n, &added) != LCL_OK) ||
       lcl__tune_collect(ctx, name, &problems, &n) != LCL_OK) {
     printf("error %s\n", lcl_error_message());
     return CLI_FAILED;
@@ -113,8 +114,12 @@ static void child_stop(child *c) {
   *c = (child) { 0 };
 }
 
-static bool child_start(child *c, const char *name, const char *device) {
-  int down[2], up[2];
+static bool child_start(child *c, const char *name, const char *device, const cli_list *dims) {
+  const char *args[6 + 2 * CLI_LIST_MAX + 1] = { "latentcl", "tune", "--worker", name };
+  int down[2], up[2], n = 4;
+  if (device) args[n++] = "--device", args[n++] = device;
+  for (size_t i = 0; cli_is_onnx(name) && i < dims->n; i++)
+    args[n++] = "--dim", args[n++] = dims->item[i];
   *c = (child) { 0 };
   if (pipe(down) != 0 || pipe(up) != 0) return false;
   pid_t pid = fork();
@@ -125,8 +130,7 @@ static bool child_start(child *c, const char *name, const char *device) {
     close(down[0]), close(down[1]), close(up[0]), close(up[1]);
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
-    execl("/proc/self/exe", "latentcl", "tune", "--worker", name, device ? "--device" : NULL,
-          device, (char *)NULL);
+    execv("/proc/self/exe", (char *const *)(uintptr_t)args);
     _exit(127);
   }
   close(down[0]);
@@ -203,6 +207,7 @@ static lcl_record record_of(const winner *best, const times *t) {
 
 typedef struct tuner {
   const char *name, *device;
+  const cli_list *dims;
   child c;
   struct {
     problem *data;
@@ -215,7 +220,7 @@ typedef struct tuner {
 
 static int tuner_start(tuner *t) {
   char line[512];
-  if (!child_start(&t->c, t->name, t->device))
+  if (!child_start(&t->c, t->name, t->device, t->dims))
     return cli_fail("cannot start a child process: %s", strerror(errno));
   t->problems.n = 0;
   while (child_line(&t->c, 600, line, sizeof line)) {
@@ -353,13 +358,14 @@ static int tune_problem(tuner *t, size_t i, double end, winner *best) {
 typedef struct job {
   lcl_context *ctx;
   const char *device;
+  const cli_list *dims; /* of ONNX files */
   double end;
   bool again;
   tune_table *show; /* NULL: they are tuned */
 } job;
 
 static int tune_name(const job *j, const char *name) {
-  tuner t = { .name = name, .device = j->device, .limit = 60 };
+  tuner t = { .name = name, .device = j->device, .dims = j->dims, .limit = 60 };
   int code = tuner_start(&t);
   say("%s: %zu GEMMs and convolutions\n", name, code == CLI_OK ? t.problems.n : 0);
   for (size_t i = 0; code == CLI_OK && i < t.problems.n && !cli_stopped() && lcl__now() < j->end;
@@ -482,34 +488,37 @@ static int show_all(job *j, char **names, int n, bool json) {
 
 static int run(int argc, char **argv) {
   const char *device = NULL, *worker_of = NULL;
+  cli_list dims = { 0 };
   double budget = -1; /* none was given */
   bool again = false, show = false, json = false;
   const cli_option table[] = {
     CLI_DEVICE(&device),
     { "budget", CLI_FLOAT, &budget, "MINUTES",
       "stop after this time (10); what was found so far is kept", "[0,1e6]" },
-    { "again", CLI_FLAG, &again, NULL, "measure GEMMs again that are in the database" },
+    { "again", CLI_FLAG, &again, NULL, "measure again what is in the database" },
     { "show", CLI_FLAG, &show, NULL,
       "measure nothing: print each choice, whether it was measured or comes from the cost model, "
       "and what the measured ones gained" },
     { "json", CLI_FLAG, &json, NULL, "one JSON object instead of text" },
+    CLI_DIM(&dims, "size of a dimension that MODEL.onnx leaves open (1)"),
     { "worker", CLI_STRING, &worker_of, "NAME", "internal: run candidates for a parent process" },
     { NULL, CLI_FLAG, NULL, NULL, NULL },
   };
   int at, code = cli_parse(
-              argc, argv, table, "tune [SUITE|WORKLOAD|MODEL|all]...",
+              argc, argv, table, "tune [SUITE|WORKLOAD|MODEL|MODEL.onnx|all]...",
               "Finds the fastest algorithm and kernel parameters for the GEMMs and "
               "convolutions of a suite or workload of the benchmark, a model's "
-              "training step, or all (gemm, conv, steps), checks every candidate's result, and "
-              "keeps the best in a database that is used "
-              "from then on. Interrupting loses nothing; run it again to go on.",
+              "training step, a network from an ONNX file, or all (gemm, conv, steps), checks "
+              "every candidate's result, and keeps the best in a database that is used from then "
+              "on. Interrupting loses nothing; run it again to go on." CLI_WITHOUT_ONNX,
               &at);
   if (code >= 0) return code;
   if (device && !*device) device = NULL;
-  if (worker_of) return worker(worker_of, device);
+  if (worker_of) return worker(worker_of, device, &dims);
   if (show && (again || budget >= 0))
     return cli_usage("tune: --show measures nothing; %s does not go with it",
                      again ? "--again" : "--budget");
+  if ((code = cli_onnx_workloads(argc - at, argv + at, &dims)) != CLI_OK) return code;
   bool all = at == argc;
   for (int i = at; i < argc; i++) {
     if (!is_known(argv[i]))
@@ -520,7 +529,10 @@ static int run(int argc, char **argv) {
   }
   static char *const everything[] = { "gemm", "conv", "steps" };
   if (all) argv = (char **)everything, at = 0, argc = 3;
-  job j = { .device = device, .end = lcl__now() + (budget < 0 ? 10 : budget) * 60, .again = again };
+  job j = { .device = device,
+            .dims = &dims,
+            .end = lcl__now() + (budget < 0 ? 10 : budget) * 60,
+            .again = again };
   if (lcl_context_create(&(lcl_context_desc) { .device = device }, &j.ctx) != LCL_OK)
     return cli_error();
   cli_catch_stop();

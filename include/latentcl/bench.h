@@ -102,7 +102,7 @@ LCL_API lcl_bench_info lcl_bench_at(size_t index);
 
 /** A workload by name.
  *
- * @param name   of the workload
+ * @param name   of the workload, or the path of a file that lcl_bench_add_onnx() took
  * @param index  receives its position
  * @return #LCL_ERR_ARGUMENT when there is none */
 LCL_API lcl_status lcl_bench_find(const char *name, size_t *index);

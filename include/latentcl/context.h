@@ -46,8 +46,8 @@ typedef struct lcl_context lcl_context;
  * Handles of the caller are given as the OpenCL types cast to void*, so that this header needs no
  * OpenCL header; they are retained while the context lives. */
 typedef struct lcl_context_desc {
-  /** Selector: "1:0" (platform and device), "gpu", "cpu", "auto", or part of a name, vendor,
-   * platform or version ("pocl", "nvidia"). NULL: LATENTCL_DEVICE, then "auto". */
+  /** Selector: "1:0" (platform and device), "gpu", "cpu", "accelerator", "auto", or part of a name,
+   * vendor, platform or version ("pocl", "nvidia"). NULL: LATENTCL_DEVICE, then "auto". */
   const char *device;
   /** Features to do without, comma separated, beside those of LATENTCL_DISABLE; NULL: none. */
   const char *disable;

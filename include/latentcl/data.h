@@ -87,7 +87,7 @@ LCL_API lcl_status lcl_dataset_class_counts(const lcl_dataset *ds, int64_t *coun
 LCL_API lcl_status lcl_dataset_subset(const lcl_dataset *ds, const int64_t *index, int64_t n,
                                       lcl_dataset **out);
 
-/** Two views: all but `held` examples, and these. Both keep the order of the file.
+/** Two views: all but `n_rest` examples, and these. Both keep the order of the file.
  *
  * @param ds      the data set
  * @param n_rest  size of the second view, 1 to count - 1
@@ -464,7 +464,7 @@ typedef struct lcl_batcher_desc {
   int batch; /**< at least 1; #LCL_BATCH_EPOCH and #LCL_BATCH_FRESH: at most data->count */
   lcl_batch_mode mode; /**< which examples */
   bool augment;     /**< random crop and mirror, augmentation of prep, a new binary sample; false:
-                       centre     crop, fixed sample */
+                       centre crop, fixed sample */
   uint64_t seed;    /**< of orders and augmentation */
   uint32_t stream;  /**< batchers of one run and seed take different streams */
   bool no_prefetch; /**< make batches in the caller's thread */

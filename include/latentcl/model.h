@@ -220,7 +220,7 @@ typedef struct lcl_settings {
   bool calibrate;        /**< before the final evaluation, one pass of #LCL_MODE_CALIBRATE over the
                             training images */
   int select_last;   /**< > 0: only the last so many epochs may be the best one; without a test part
-                        the run is then   scored by the validation part */
+                        the run is then scored by the validation part */
   int refresh_every; /**< steps between calls of the class's refresh() (0: none) */
   const char *class_weights; /**< "balanced", a number for each class with commas between, or NULL:
                                 all 1; see lcl_build_weigh() */

@@ -255,9 +255,10 @@ lcl_status lcl_bench_find(const char *name, size_t *index) {
   lcl_nearest nearest = { .typed = name };
   char hint[96];
   for (size_t i = 0; i < lcl_bench_count(); i++) {
-    const char *known = lcl__bench_workload(i)->name;
-    lcl__nearest_try(&nearest, known);
-    if (strcmp(known, name) == 0) return *index = i, LCL_OK;
+    const lcl_workload *w = lcl__bench_workload(i);
+    lcl__nearest_try(&nearest, w->name);
+    if (strcmp(w->name, name) == 0 || (w->path && strcmp(w->path, name) == 0))
+      return *index = i, LCL_OK;
   }
   return lcl__fail(LCL_ERR_ARGUMENT, "no workload \"%s\"%s; `latentcl bench --list` names them",
                    name, lcl__nearest_hint(&nearest, "", hint));

@@ -26,7 +26,9 @@ static lcl_status open_folder(const lcl_data_desc *desc, lcl_splits *out) {
   struct stat st;
   if (stat(desc->path, &st) != 0) return lcl__fail(LCL_ERR_IO, "there is no folder %s", desc->path);
   if (!S_ISDIR(st.st_mode))
-    return lcl__fail(LCL_ERR_ARGUMENT, "%s is a file; give the folder that holds the data set",
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "%s is a file; give the folder that holds the data set (a table of numbers as "
+                     "features.npy)",
                      desc->path);
   bool found = false;
   for (size_t i = 0; i < LCL_COUNT(readers) && !found; i++) LCL_TRY(readers[i](desc, out, &found));
@@ -35,7 +37,8 @@ static lcl_status open_folder(const lcl_data_desc *desc, lcl_splits *out) {
       LCL_ERR_FORMAT,
       "no data set recognised in %s: expected IDX files (train-images-idx3-ubyte[.gz], "
       "...), CIFAR .bin "
-      "files, features.npy, or a folder of images or WAV files for each class",
+      "files, features.npy (a table of numbers; CSV is not read), or a folder of images or WAV "
+      "files for each class",
       desc->path);
 }
 

@@ -1,4 +1,5 @@
 /* Data sets made from data sets: splits, class-balanced subsets, joined and binarised copies. */
+#include "data/array.h"
 #include "data/data_internal.h"
 #include "base/philox.h"
 
@@ -80,10 +81,13 @@ lcl_status lcl_dataset_per_class(const lcl_dataset *ds, int64_t n_per_class, uin
       index[n++] = perm[i];
     }
     for (int c = 0; c < ds->classes && status == LCL_OK; c++) {
+      char name[16];
       if (taken[c] < n_per_class)
-        status = lcl__fail(LCL_ERR_ARGUMENT,
-                           "'%s' has only %lld examples of class %d; %lld per class were asked for",
-                           ds->name, (long long)taken[c], c, (long long)n_per_class);
+        status = lcl__fail(
+            LCL_ERR_ARGUMENT,
+            "'%s' has only %lld example%s of class %s; %lld per class were asked for", ds->name,
+            (long long)taken[c], taken[c] == 1 ? "" : "s", lcl__class_name(ds, c, name),
+            (long long)n_per_class);
     }
     if (status == LCL_OK) status = lcl__dataset_view(ds, ds->name, index, n, out);
   }

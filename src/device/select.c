@@ -92,14 +92,15 @@ static lcl_status not_found(const lcl_device_info *rows, size_t n, const char *s
   if (!lcl__str_ok(&list))
     status = LCL_ERR_HOST_MEMORY;
   else if (devices)
-    lcl__fail(status, "no OpenCL device matches '%s'; there are: %s%s", selector, list.data, pocl);
+    lcl__fail(status, "no OpenCL device matches '%s'; there are: %s%s", selector, list.data,
+              *pocl ? pocl : "; `latentcl doctor` says why another is missing");
   else if (*pocl)
     lcl__fail(status, "no OpenCL device found%s", pocl);
   else
     lcl__fail(status,
-              "no OpenCL device found (%zu platforms, none with a device); install a driver, e.g. "
+              "no OpenCL device found (%zu platform%s, none with a device); install a driver, e.g. "
               "the Debian package pocl-opencl-icd, and see `latentcl doctor`",
-              n);
+              n, n == 1 ? "" : "s");
   lcl__str_free(&list);
   return status;
 }

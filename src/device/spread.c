@@ -185,7 +185,8 @@ void lcl__list_describe(const lcl_list *list, lcl_str *out) {
   for (size_t i = 0; i < list->items.n; i++) count[best->place[i].queue]++;
   lcl__str_add(out, "%d queue%s (", best->n_queues, best->n_queues == 1 ? "" : "s");
   for (int q = 0; q < best->n_queues; q++) lcl__str_add(out, "%s%zu", q ? " + " : "", count[q]);
-  lcl__str_add(out, " launches, %zu waits between them)", best->waits.n);
+  lcl__str_add(out, " launch%s, %zu wait%s between them)", list->items.n == 1 ? "" : "es",
+               best->waits.n, best->waits.n == 1 ? "" : "s");
   if (!s)
     lcl__str_add(out,
                  list->ctx->queues_open ? ": the launches depend on each other" : ": as asked for");

@@ -57,8 +57,9 @@ lcl_status lcl__explain_groups(const lcl_lower *lw, char **summary, char **dot) 
 
 static void explain_text(const lcl_program *p, lcl_str *s) {
   const lcl_program_stats *t = &p->stats;
-  lcl__str_add(s, "%zu nodes in %zu launches, %zu fused groups\n", t->nodes, t->launches,
-               t->fused_groups);
+  lcl__str_add(s, "%zu node%s in %zu launch%s, %zu fused group%s\n", t->nodes,
+               t->nodes == 1 ? "" : "s", t->launches, t->launches == 1 ? "" : "es", t->fused_groups,
+               t->fused_groups == 1 ? "" : "s");
   lcl__str_add(s, "%.3f GFLOP and %.1f MB moved in a run\n", t->flops * 1e-9, t->bytes * 1e-6);
   lcl__str_add(
       s, "memory: %.2f MB for intermediates (%.2f MB if none shared), %.2f MB of variables\n\n",

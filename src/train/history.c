@@ -131,7 +131,7 @@ static lcl_status read_lines(FILE *f, line *l, lcl_history *h) {
     step *= 2;
   }
   if (s == LCL_OK && step > 1)
-    lcl__logf(LCL_LOG_WARN, "log.jsonl: of its %zu epochs every %zu-th is shown", epochs, step);
+    lcl__logf(LCL_LOG_WARN, "log.jsonl: of its %zu epochs one in %zu is shown", epochs, step);
   return s;
 }
 

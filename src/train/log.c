@@ -82,6 +82,14 @@ void lcl__json_metrics(cJSON *parent, const char *name, const lcl_metrics *m) {
   for (int i = 0; i < m->n; i++) cJSON_AddNumberToObject(j, m->item[i].name, m->item[i].value);
 }
 
+void lcl__metric_text(const lcl_metric *m, lcl_str *s) {
+  const char *end = strstr(m->name, "_percent");
+  if (end && !end[8])
+    lcl__str_add(s, "%.*s %.2f %%", (int)(end - m->name), m->name, m->value);
+  else
+    lcl__str_add(s, "%s %.4g", m->name, m->value);
+}
+
 /* ---- progress ---- */
 
 static void to_stderr(void *user, const char *line) {

@@ -93,10 +93,8 @@ static void show_epoch(lcl_trainer *t, const double *means, const lcl_metrics *m
   if (!isnan(correct)) lcl__str_add(&s, "  error %.2f %%", 100 * (1 - correct));
   for (int i = 0; m && i < m->n; i++) {
     if (strcmp(m->item[i].name, "n") == 0) continue;
-    if (strcmp(m->item[i].name, "error_percent") == 0)
-      lcl__str_add(&s, "  %s error %.2f %%", split, m->item[i].value);
-    else
-      lcl__str_add(&s, "  %s %s %.4g", split, m->item[i].name, m->item[i].value);
+    lcl__str_add(&s, "  %s ", split);
+    lcl__metric_text(&m->item[i], &s);
   }
   lcl__str_add(&s, "  %.0f images/s  %s left%s", images_per_second(t), left, best ? "  *" : "");
   if (lcl__str_ok(&s)) lcl__progress_line(&t->progress, s.data);
@@ -462,10 +460,8 @@ static void show_test(lcl_trainer *t, const lcl_metrics *m) {
   lcl__str_add(&s, "%s (epoch %d):", part, t->at.best_epoch);
   for (int i = 0; i < m->n; i++) {
     if (strcmp(m->item[i].name, "n") == 0) continue;
-    if (strcmp(m->item[i].name, "error_percent") == 0)
-      lcl__str_add(&s, "  error %.2f %%", m->item[i].value);
-    else
-      lcl__str_add(&s, "  %s %.4g", m->item[i].name, m->item[i].value);
+    lcl__str_add(&s, "  ");
+    lcl__metric_text(&m->item[i], &s);
   }
   if (m->n && lcl__str_ok(&s)) lcl__progress_line(&t->progress, s.data);
   lcl__str_free(&s);

@@ -81,10 +81,11 @@ static void head(lcl_str *o, const cJSON *config, const lcl_history *h) {
   if (h->stop)
     lcl__str_html(o,
                   "<p>Stopped early after epoch %.0f: validation %s was not better than %.4g of "
-                  "epoch %.0f for %.0f epochs (patience).</p>",
+                  "epoch %.0f for %.0f epoch%s (patience).</p>",
                   lcl__json_number(h->stop, "epoch"), lcl__json_word(h->stop, "metric"),
                   lcl__json_number(h->stop, "best"), lcl__json_number(h->stop, "best_epoch"),
-                  lcl__json_number(h->stop, "patience"));
+                  lcl__json_number(h->stop, "patience"),
+                  lcl__json_number(h->stop, "patience") == 1 ? "" : "s");
   lcl__str_html(o, "</header>");
 }
 

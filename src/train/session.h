@@ -187,6 +187,8 @@ lcl_status lcl__run_log_write(lcl_run_log *log, cJSON *line);
 lcl_status lcl__run_log_sync(lcl_run_log *log);
 void lcl__run_log_close(lcl_run_log *log);
 void lcl__json_metrics(cJSON *parent, const char *name, const lcl_metrics *m);
+/* "loss 0.512" or, of error_percent, "error 1.25 %". */
+void lcl__metric_text(const lcl_metric *m, lcl_str *s);
 
 /* One line on a terminal, redrawn; plain lines elsewhere. */
 typedef struct lcl_progress {

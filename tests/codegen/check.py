@@ -234,12 +234,12 @@ def write_table(path, table):
 
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument("what", choices=["launches", "choices", *FMA_GOALS, "spirv"])
+    a.add_argument("what", choices=["launches", "choices", *FMA_GOALS, "spirv"], help="launches of the steps, choices of the cost model, or the kernels of a target")
     a.add_argument("--latentcl", required=True, type=Path, help="the command")
     a.add_argument("--driver", required=True, type=Path, help="nullcl.so, built from nullcl.c")
     a.add_argument("--compilers", default="compilers", type=Path, help="the folder that compilers.sh filled")
     a.add_argument("--work", required=True, type=Path, help="folder for records and for what was compiled before")
-    a.add_argument("--limits", default=HERE / "limits.json", type=Path)
+    a.add_argument("--limits", default=HERE / "limits.json", type=Path, help="what must not get worse (limits.json)")
     a.add_argument("--table", default=choices.TABLE, type=Path, help="of the choices (choices.txt)")
     a.add_argument("--tighten", action="store_true", help="lower the limits to today's values; write the table of choices")
     args = a.parse_args()

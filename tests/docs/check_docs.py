@@ -184,6 +184,9 @@ for path in re.findall(r"`((?:src|cl|include|tests|tools|docs)/[\w./-]+)`", "".j
         failures.append(f"there is no {path}")
 if any("sub_group" in path.read_text() for folder in ("cl", "src") for path in (root / folder).rglob("*.c*")):
     failures.append("docs/architecture.md says that no kernel uses sub-groups")
+NUMBERS = {12: "Twelve", 13: "Thirteen", 14: "Fourteen", 15: "Fifteen", 16: "Sixteen"}
+if f"**{NUMBERS.get(len(models), len(models))} models of the literature**" not in (root / "README.md").read_text():
+    failures.append(f"README.md tells another number of models than the {len(models)} that there are")
 if len((root / "README.md").read_text().splitlines()) > 130:
     failures.append("README.md has more than 130 lines: move some to docs/")
 if n_commands < 50:

@@ -91,13 +91,13 @@ def run(latentcl, case):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("latentcl")
-    parser.add_argument("--only", default="")
-    parser.add_argument("--write")
-    parser.add_argument("--expect")
-    parser.add_argument("--every", type=int)
-    parser.add_argument("--show", action="store_true")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("latentcl", help="the command")
+    parser.add_argument("--only", default="", help="tests whose name has this regular expression in it (all)")
+    parser.add_argument("--write", help="file for the names of those that pass")
+    parser.add_argument("--expect", help="file of names that have to pass")
+    parser.add_argument("--every", type=int, help="of the names in --expect only one in so many")
+    parser.add_argument("--show", action="store_true", help="print those that are refused, and why")
     args = parser.parse_args()
     cases = {c.name: c for c in collect_testcases(None) if re.search(args.only, c.name)}
     if args.every:

@@ -89,6 +89,13 @@ with tempfile.TemporaryDirectory() as folder:
     expect(1, r"no open dimension", "bench", net, "--dim", "width=8", "--seconds", "0.01", "--quick")
     expect(2, r"--dim belongs to a file MODEL.onnx", "bench", "gemm-64", "--dim", "batch=8")
     expect(0, r"matmul 1x2x2", "explain", net)
+    expect(0, r"^4 nodes in 1 launch, 1 fused group\n[^$]*Queues: 1 queue \(1 launch, 0 waits between them\)", "explain", net, "--dim", "batch=8")
+    expect(2, r"--dim belongs to a file MODEL.onnx", "tune", "gemm-64", "--dim", "batch=8")
+    expect(0, r"\ngemm 8x2x2 ", "tune", net, "--dim", "batch=8", "--show")
+    deep = folder / ("deep" * 16) / "net.onnx"  # a row's name holds the end of its path alone
+    deep.parent.mkdir()
+    deep.write_bytes(net.read_bytes())
+    expect(0, r"eep/net\.onnx", "bench", deep, "--seconds", "0.01", "--quick")
     expect(1, r"no ONNX file", "explain", results.rename(folder / "bad.onnx"))
 
     # The page.
@@ -96,11 +103,11 @@ with tempfile.TemporaryDirectory() as folder:
     operators = expect(0, "Conv", "run", "--operators").stdout.split()
     told = re.search(r"lists the operators:\n\n(.*?)\n\n", page, re.S)[1].split()
     check(f"docs/onnx.md lists the operators: {set(told) ^ set(operators)}", told == operators)
-    lines = re.findall(r"^    (latentcl (?:run|bench|explain) net\.onnx.*)", page, re.M)
-    check("docs/onnx.md has command lines", len(lines) >= 5)
+    lines = re.findall(r"^    (latentcl (?:run|bench|explain|tune) net\.onnx.*)", page, re.M)
+    check("docs/onnx.md has command lines", len(lines) >= 6)
     for line in lines:
         words = shlex.split(line, comments=True)
-        more = ["--seconds", "0.01", "--quick"] if words[1] == "bench" else []
+        more = {"bench": ["--seconds", "0.01", "--quick"], "tune": ["--budget", "0"]}.get(words[1], [])
         done = subprocess.run([latentcl, *words[1:], *more], capture_output=True, text=True, cwd=folder)
         check(f"{line}: {done.stderr}", done.returncode == 0)
 

@@ -34,6 +34,12 @@ expect 2 "unknown option '--ep0chs=3' \(did you mean --epochs\?\); " "$latentcl"
 expect 2 'no model "laddr" \(did you mean ladder\?\); there are' "$latentcl" train laddr
 expect 2 'no option "epohcs" \(did you mean epochs\?\); there are' "$latentcl" train ladder --set epohcs=3
 expect 2 'no workload "gem-64" \(did you mean gemm-64\?\); ' "$latentcl" bench gem-64
+# Every suite that a wrong name lists is in the help.
+suites=$("$latentcl" bench none 2>&1 | sed -n 's/.*; suites: //p' | tr -d ,)
+[ -n "$suites" ] || { echo "FAILED: a wrong name lists no suites"; failed=1; }
+for suite in $suites; do
+  expect 0 "Suites: .*\\b$suite\\b" "$latentcl" bench --help
+done
 expect 2 "no op is called 'conv2' \(did you mean conv2d\?\); " "$latentcl" op conv2
 expect 2 "no op is called 'xyzzyx'; " "$latentcl" op xyzzyx
 expect 2 "unexpected argument 'x'" "$latentcl" devices x
@@ -46,6 +52,12 @@ expect 1 "no OpenCL device matches 'no such': |no OpenCL device matches 'no such
   env LATENTCL_DEVICE='no such' "$latentcl" devices
 expect 1 "unknown feature 'magic'" env LATENTCL_DISABLE=magic "$latentcl" devices
 expect 0 'CLBlast off' env LATENTCL_DISABLE=clblast "$latentcl" devices
+expect 1 '; `latentcl doctor` says why another is missing$' env LATENTCL_DEVICE='no such' "$latentcl" devices
+# A default is said once, and no number that the option refuses.
+expect 0 'side of the square \(48\)$' "$latentcl" data --help
+printf '1,2\n3,4\n' >"$work/table.csv"
+expect 1 'is a file; give the folder .* \(a table of numbers as features\.npy\)' "$latentcl" data "$work/table.csv"
+expect 1 'features\.npy \(a table of numbers; CSV is not read\)' "$latentcl" data "$work"
 mkdir "$work/none"
 expect 1 'pocl-opencl-icd' env OCL_ICD_VENDORS="$work/none" "$latentcl" devices
 expect 1 'out of host memory: .*ulimit -v' bash -c 'ulimit -v 300000; exec "$0" devices' "$latentcl"
@@ -60,6 +72,16 @@ kill -TERM $!
 wait $!
 [ $? = 143 ] && ! ls -d "$work"/stopped* 2>/dev/null && grep -q 'no image is kept' "$work/out" || { echo "FAILED: data --images that is stopped: $(cat "$work/out")"; failed=1; }
 expect 1 'no OpenCL platform at all' env OCL_ICD_VENDORS="$work/none" "$latentcl" doctor
+expect 1 '! OCL_ICD_VENDORS is set: other drivers' env OCL_ICD_VENDORS="$work/none" "$latentcl" doctor
+# What names drivers may be a folder, an ICD file or a library; those that do not load ask for something.
+mkdir "$work/icd"
+echo libnone.so.7 >"$work/icd/none.icd"
+touch "$work/icd/empty.icd"
+for place in "$work/icd" "$work/icd/none.icd"; do
+  expect 1 '^  ! .*/none\.icd -> libnone\.so\.7 does not load: ' env OCL_ICD_VENDORS="$place" "$latentcl" doctor
+done
+expect 1 '^  ! .*/empty\.icd: empty or unreadable' env OCL_ICD_VENDORS="$work/icd" "$latentcl" doctor
+expect 1 '^  ! OPENCL_VENDOR_PATH -> libnone\.so\.7 does not load: ' env -u OCL_ICD_VENDORS OPENCL_VENDOR_PATH=libnone.so.7 "$latentcl" doctor
 expect 1 '^Devices$' env OCL_ICD_VENDORS="$work/none" "$latentcl" doctor
 
 # A compiler that is out of memory takes the process with it: said before.

@@ -16,7 +16,7 @@ used = {}
 # run of the command.
 NOT_HERE = {'device', 'plugin', 'json', 'help', 'worker', 'compile-times'}
 # Options that another test checks, which has them as words of its own.
-ELSEWHERE = {'run': '../onnx/test_command.py', 'export': '../onnx/test_export.py', 'bench --dim': '../onnx/test_command.py',
+ELSEWHERE = {'run': '../onnx/test_command.py', 'export': '../onnx/test_export.py', 'bench --dim': '../onnx/test_command.py', 'tune --dim': '../onnx/test_command.py',
              'bench --gallery': '../train/test_pages.py', 'train --tensorboard': '../train/test_tensorboard.py',
              **{o: '../train/test_ranks.py' for o in ('train --devices', 'train --sync-bn', 'reproduce --devices', 'reproduce --cell', 'reproduce --list-cells')}}
 
@@ -328,6 +328,7 @@ def clusters_and_codes():
     import itertools
     best = max(sum(t == p[c] for c, t in ((int(r[1]), int(r[2])) for r in table[1:])) for p in itertools.permutations(range(4)))
     check(abs(told['accuracy_percent'] - best / 2) < 1e-9, (told, best))
+    check('all: 200 examples, accuracy %.2f %%\n' % told['accuracy_percent'] in run('cluster', 'clusters'), 'text')
     check(json.loads(run('cluster', 'clusters', '--json', '--split', 'test', '--out', 'part'))['n'] == 40, 'split')
     check(len(rows('part.csv')) == 41, 'out')
     means = ['--method', 'k-means', '--out', 'means', '--quiet']
@@ -623,6 +624,13 @@ def bench():
     text = run('bench', '--compare', 'a.json', slow, '--threshold', '5%', code=1)
     check('0.50' in text and 'regression' in text, text)
     run('bench', '--compare', 'a.json', slow, '--threshold', '300%')
+    run('bench', '--compare', 'a.json', slow, code=1)
+    elsewhere = json.load(open(slow))
+    elsewhere['device']['name'] += ' 2'
+    json.dump(elsewhere, open('elsewhere.json', 'w'))
+    text = run('bench', '--compare', 'a.json', 'elsewhere.json')
+    check('0.50' in text and 'regression' not in text, 'a slower device')
+    run('bench', '--compare', 'a.json', 'elsewhere.json', '--threshold', '5%', code=1)
     wrong = change('wrong.json', lambda r: r.update(verified=False))
     check('WRONG' in run('bench', '--compare', 'a.json', wrong, '--threshold', '5%', code=1), 'a wrong result is a regression')
     other = change('other.json', lambda r: r.update(gflop=2 * r['gflop']))

@@ -20,12 +20,14 @@ def output(*args):
 
 
 def table():
-    """Row by row: command -> (whether it is a list, keys, whether metrics follow)"""
+    """Row by row: command -> (whether it is a list, keys, whether metrics follow, keys and those of the objects in them)"""
     text = MANUAL.read_text()
     part = text[text.index("\n## For programs\n"):]
     part = part[:part.index("\n## ", 5)]
     rows = re.findall(r"^\| `([^`]+)` \| (.*) \|$", part, re.M)
-    return {name: (what.startswith("a list"), re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", what)), what.endswith("metrics"))
+    return {name: (what.startswith("a list"), re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", what)), what.endswith("metrics"),
+                   [(re.findall(r"\w+", keys), re.findall(r"\w+", inner))
+                    for keys, inner in re.findall(r"((?:`\w+`, )*`\w+`) \(of each: ([^)]*)\)", what)])
             for name, what in rows}
 
 
@@ -74,15 +76,24 @@ def objects(found, as_list):
     return [o for o in found if o.get("name", "") is not None]  # platforms without devices
 
 
+def check_inner(name, o, keys, inner):
+    """The objects in these keys, or in lists there, have the keys that the table tells."""
+    for key in keys:
+        for each in o[key] if isinstance(o[key], list) else [o[key]]:
+            assert not isinstance(each, dict) or sorted(each) == sorted(inner), (name, key, "has", sorted(each), "told", sorted(inner))
+
+
 def main():
     rows, tried = table(), {}
     for name, args in commands():
-        as_list, keys, metrics = rows[name]
+        as_list, keys, metrics, nested = rows[name]
         tried[name] = found = json.loads(output(*args, "--json"))
         for o in objects(found, as_list):
             missing, more = [k for k in keys if k not in o], [k for k in o if k not in keys]
             assert not missing, (name, "lacks", missing, o)
             assert not more or (metrics and all(isinstance(o[k], (int, float)) for k in more)), (name, "has also", more)
+            for outer, inner in nested:
+                check_inner(name, o, outer, inner)
     # `bench` writes its JSON to a file that is named, and the table of a reproduction takes long: tests of their own.
     listed = subcommands()
     with_option = {c for c in listed if re.search(r"^  --json", output(c, "--help"), re.M)}

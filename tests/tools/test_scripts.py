@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Every script of tools/ answers --help with its usage and refuses an option that it does not know, before it does anything:
-test_scripts.py ROOT"""
+"""Every script of tools/ answers --help with its usage and refuses an option that it does not know, before it does anything; in
+Python every option has a help, also of the scripts that the manual names: test_scripts.py ROOT"""
+import ast
 import os
 import re
 import subprocess
@@ -24,4 +25,10 @@ with tempfile.TemporaryDirectory() as folder:
             wrong = said("--no-such-option")
             assert wrong.returncode == 2 and not wrong.stdout and wrong.stderr, (script.name, wrong)
         assert not os.listdir(folder), (script.name, os.listdir(folder))
+tests = tools.parent / "tests"
+for script in [*scripts, *sorted((tools / "peers").glob("*.py")), tests / "codegen/check.py", tests / "onnx/node_tests.py"]:
+    text = script.read_text()
+    for call in ast.walk(ast.parse(text if "python" in text.splitlines()[0] or script.suffix else "")):
+        if isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "add_argument":
+            assert any(k.arg == "help" for k in call.keywords), (script.name, ast.unparse(call))
 print("asked:", *names)

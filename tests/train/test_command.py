@@ -39,7 +39,7 @@ def usage():
                   ['reproduce', 'no-such-table'], ['explain'], ['no-such-command'], ['data', ''], ['eval', ''], ['report', 'a', ''], ['train', ''],
                   ['op', 'relu', '--in', ''], ['op', ''], ['op', 'relu', '--device', ''], ['op', 'relu', '--device='],
                   ['export', 'none'], ['tsne', 'none'], ['sample', 'none'], ['reconstruct', 'none'], ['sample', 'none', '--out', 'x.png', '--rows', '3'],
-                  ['encode', 'none', '--layers', '--layer', 'x'], ['report', 'none', '--out', 'x.html'], ['data', 'none', '--json', '--sheet', 'x.png'],
+                  ['encode', 'none', '--layers', '--layer', 'x'], ['report', 'none', '--out', 'x.html'], ['report', 'a', 'b', '--device', 'cpu'], ['report', 'a', 'b', '--data', 'x'], ['tune', 'gemm', '--dim', 'n=2'], ['data', 'none', '--json', '--sheet', 'x.png'],
                   ['check', '--op', 'none'], ['check', '--precision', 'f64'], ['tune', 'none'], ['tune', 'gemm', 'none'], ['tune', 'all', 'none'], ['tune', 'gemm', '--show', '--budget', '9'],
                   ['reproduce', 'imsat/clusters', '--set', 'lr=x'], ['reproduce', 'imsat/clusters', '--set', 'none=1'], ['reproduce', 'imsat/clusters', '--set', 'lr=x', '--list-cells'],
                   ['reproduce', 'imsat/clusters', '--cell', '9999'], ['results', 'add', 'none', '--out', 'x', '--cell', 'none'], ['version', 'none'], ['version', '--json', 'none'],
