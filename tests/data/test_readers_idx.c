@@ -366,6 +366,8 @@ static void cifar_layouts(void **state) {
   expect_parts("data_batch_7.bin", 8, 2, 3);
   temp_write(dir, "batches.meta.txt", "a\n", 2);
   expect_refused("batches.meta.txt holds 1 names; one for each of 10 classes was expected");
+  temp_write(dir, "batches.meta.txt", "a\nb\nc\nd\ne\nf\ng\nb\ni\nj\n", 20);
+  expect_refused("batches.meta.txt names two classes b");
   remove_file("batches.meta.txt");
   remove_file("data_batch_3.bin");
   expect_refused("holds data_batch_1.bin but not data_batch_3.bin");

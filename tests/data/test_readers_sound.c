@@ -152,10 +152,29 @@ static void short_recordings(void **state) {
       strstr(got, "not used: 1 of 6 recordings, which are shorter than a segment of 100"));
 }
 
+/* Without a recording of its own, validation would take the last class of the training part. */
+static void few_recordings(void **state) {
+  (void)state;
+  uint8_t file[44 + 4 * 120];
+  char name[64];
+  lcl_splits s;
+  for (int i = 0; i < 4; i++) {
+    snprintf(name, sizeof name, "bird%d/%d.wav", i / 2, i);
+    temp_write(dir, name, file, make_wav(file, 120, 200, 5));
+  }
+  expect_refused("no recording is left for validation: three of a class");
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir, .valid = -1 }, &s), LCL_OK);
+  assert_null(s.valid);
+  assert_int_equal(s.train->count, s.test->count);
+  lcl_splits_close(&s);
+  temp_write(dir, "bird1/5.wav", file, make_wav(file, 120, 200, 5));
+  expect_parts(NULL, 6, 3, 6);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     TEST(sound_folder),  TEST(wav_damage),       TEST(wav_widths),
-    TEST(sound_layouts), TEST(short_recordings),
+    TEST(sound_layouts), TEST(short_recordings), TEST(few_recordings),
   };
   return cmocka_run_group_tests_name("readers_sound", tests, NULL, NULL);
 }
