@@ -87,7 +87,7 @@ LCL_API lcl_status lcl_dataset_class_counts(const lcl_dataset *ds, int64_t *coun
 LCL_API lcl_status lcl_dataset_subset(const lcl_dataset *ds, const int64_t *index, int64_t n,
                                       lcl_dataset **out);
 
-/** Two views: all but `n_rest` examples, and these. Both keep the order of the file.
+/** Two views: all but n_rest examples, and these. Both keep the order of the file.
  *
  * @param ds      the data set
  * @param n_rest  size of the second view, 1 to count - 1
@@ -121,7 +121,8 @@ LCL_API lcl_status lcl_dataset_per_class(const lcl_dataset *ds, int64_t n_per_cl
 LCL_API lcl_status lcl_dataset_concat(const lcl_dataset *const *sets, int n, const char *name,
                                       lcl_dataset **out);
 
-/** A data set of bytes in memory, which are copied: value = byte / 255.
+/** A data set of bytes in memory, which are copied: value = byte / 255, or the byte itself where
+ * none is above 1.
  *
  * @param name      of the set
  * @param pixels    count x C x H x W bytes

@@ -164,8 +164,15 @@ def to_array(name: str, value: Any, dtype: np.dtype, shape: tuple[int, ...]) -> 
     if a.dtype != dtype:
         if not (np.can_cast(a.dtype, dtype, "same_kind") or (a.dtype.kind in "iub" and dtype.kind in "iu")):
             raise TypeError(f"{name} must be an array of {dtype}, not of {a.dtype}")
-        cast = a.astype(dtype)
-        if dtype.kind in "iu" and not np.array_equal(cast, a):
+        with np.errstate(over="ignore", invalid="ignore"):
+            cast = a.astype(dtype)
+            if dtype.kind in "iu":
+                same = np.array_equal(cast, a)
+            elif a.dtype.kind in "iu":
+                same = np.array_equal(cast.astype(a.dtype), a)
+            else:  # rounded, but no finite number becomes infinite
+                same = np.array_equal(np.isfinite(cast), np.isfinite(a))
+        if not same:
             raise ValueError(f"{name} has numbers that {dtype} does not hold")
         a = cast
     return a if a.flags.c_contiguous else np.ascontiguousarray(a)

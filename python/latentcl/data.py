@@ -23,7 +23,7 @@ class Dataset(Owner):
 
     @classmethod
     def from_arrays(cls, images: np.ndarray, labels: np.ndarray | None = None, classes: int | None = None, name: str = "arrays") -> Dataset:
-        """A copy of images (N,C,H,W) or (N,H,W), uint8 (value = byte/255) or float32 in [0,1], or of features (N,F)."""
+        """A copy of images (N,C,H,W) or (N,H,W), uint8 (value = byte/255; as it is where none is above 1) or float32 in [0,1], or of features (N,F)."""
         x = np.asarray(images)
         if x.ndim not in (2, 3, 4) or x.size == 0:
             raise ValueError(f"images must be (N,C,H,W), (N,H,W) or (N,F), not {x.shape}")

@@ -131,6 +131,7 @@ class Buffer(Owner):
         out = c_void_p()
         with context._lock:
             check(library.lcl_buffer_create(context.pointer, to_int("nbytes", nbytes), byref(out)))
+        self.context = context
         self._own(out.value, library.lcl_buffer_destroy, context._lock)
 
     @classmethod
@@ -140,6 +141,7 @@ class Buffer(Owner):
         self, out = cls.__new__(cls), c_void_p()
         with context._lock:
             check(library.lcl_buffer_wrap(context.pointer, buffer.int_ptr, byref(out)))
+        self.context = context
         self._own(out.value, library.lcl_buffer_destroy, context._lock)
         return self
 

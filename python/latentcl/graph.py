@@ -179,7 +179,7 @@ _tensor_dtype = library.lcl_tensor_dtype
 
 
 class Tensor:
-    """A value of a graph. + - * / @ and comparisons build operations, with numbers and arrays too."""
+    """A value of a graph. + - * / @ < > == != build operations, with numbers and arrays too."""
     __slots__ = ("pointer", "graph", "_shape")
     __array_ufunc__ = None  # NumPy leaves array * tensor to the tensor
 
@@ -270,6 +270,17 @@ class Tensor:
 
     def __lt__(self, other: TensorLike) -> Tensor:  # type: ignore[misc]
         return self._with(library.lcl_less, self, other)
+
+    def __eq__(self, other: TensorLike) -> Tensor:  # type: ignore[override]
+        if not isinstance(other, (Tensor, int, float, np.ndarray, np.generic)):
+            return NotImplemented
+        return self._with(library.lcl_equal, self, other)
+
+    def __ne__(self, other: TensorLike) -> Tensor:  # type: ignore[override]
+        same = self.__eq__(other)
+        return same if same is NotImplemented else 1 - same
+
+    __hash__ = object.__hash__
 
     def __pow__(self, exponent: float) -> Tensor:
         functions = {2: "square", 0.5: "sqrt", -0.5: "rsqrt", -1: "recip"}
@@ -379,6 +390,8 @@ def to_pointer(g: Graph, value: TensorLike | None) -> int | None:
 
 def to_pointers(g: Graph, values: Sequence[TensorLike]) -> Any:
     """An array of tensors."""
+    if isinstance(values, Tensor):  # whose rows are no tensors of the graph so far
+        raise TypeError("a list of tensors was expected, not one tensor")
     return (c_void_p * len(values))(*[to_pointer(g, v) for v in values])
 
 

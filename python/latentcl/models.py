@@ -191,7 +191,7 @@ class _Class:
         self.c = _api.lcl_model_class(
             name=to_bytes(model.name), summary=to_bytes(model.summary or model.name), reference=to_bytes(model.reference),
             options=cast(self.definitions, c_void_p), n_options=len(names), defaults=types["defaults"](self.defaults),
-            build=types["build"](self.build), score=types["score"](self.score), can=sum(_CAN[word] for word in model.can))
+            build=types["build"](self.build), score=types["score"](self.score), can=sum(_CAN[word] for word in {*model.can}))
 
     def values(self, options: int) -> dict[str, Any]:
         """The model's options with their values."""

@@ -138,8 +138,8 @@ def _supervised(context: Context, desc: Any, progress: Any, call: Callable[[], i
     with context._lock, _Stop() as stop:
         desc.interrupted, desc.progress = types["interrupted"](stop.wanted), types["progress"](_guarded(progress))
         status = call()
-    if stop.asked and status == STATUS_VALUE["interrupted"] and not pending:
-        raise KeyboardInterrupt(str(failure(status)))
+    if stop.asked and status in (0, STATUS_VALUE["interrupted"]) and not pending:
+        raise KeyboardInterrupt(str(failure(status)) if status else "after the last step: all was done")
     check(status)
 
 
@@ -301,11 +301,12 @@ class Run(Owner):
     def _assign(self, function: Any, **options: Any) -> Assignments:
         desc, m = _api.lcl_assignment_desc(), _api.lcl_metrics()
         with tempfile.TemporaryDirectory() as folder:
-            fill(desc, {**options, "prefix": folder + "/out"})
+            prefix = str(options.get("prefix") or folder + "/out")
+            fill(desc, {**options, "prefix": prefix})
             with self._lock:
                 check(function(self.pointer, byref(desc), byref(m)))
-            table = _table(folder + "/out.csv")
-            return Assignments(np.load(folder + "/out.npy"), _column(table, "label"), _column(table, "prediction"), _metrics(m))
+            table = _table(prefix + ".csv")
+            return Assignments(np.load(prefix + ".npy"), _column(table, "label"), _column(table, "prediction"), _metrics(m))
 
     def reconstruct(self, png: str | Path | None = None, split: str = "test", columns: int = 10, seed: int = 1) -> Reconstructions:
         """Originals, reconstructions and what else the model reconstructs, of examples of the classes in turn; written as a

@@ -79,14 +79,15 @@ void lcl__hash_hex(const void *data, size_t n, char out[33]);
 /* Files. */
 lcl_status lcl__file_read(const char *path, size_t max_bytes, void **data,
                           size_t *n); /* +1 zero byte; caller lcl__free()s */
-/* Opens a regular file for reading, without waiting: never a FIFO or a device. */
+/* Opens a regular file for reading, without waiting: never a FIFO or a device. What is read in
+ * parts is opened once: another file may take its name meanwhile. path: for messages. */
 lcl_status lcl__file_open(const char *path, int *fd, uint64_t *size);
-/* At most n bytes from offset on; fewer (*got) only where the file ends. *size: of the whole file.
- * For files whose head tells how much of them to read. */
-lcl_status lcl__file_read_part(const char *path, uint64_t offset, void *data, size_t n, size_t *got,
-                               uint64_t *size);
+/* At most n bytes from offset on; fewer (*got) only where the file ends. For files whose head tells
+ * how much of them to read. */
+lcl_status lcl__file_read_part(int fd, const char *path, uint64_t offset, void *data, size_t n,
+                               size_t *got);
 /* All n bytes from offset on, of a file whose size is known; terminated, lcl__free them. */
-lcl_status lcl__file_read_exactly(const char *path, uint64_t offset, size_t n, void **data);
+lcl_status lcl__file_read_exactly(int fd, const char *path, uint64_t offset, size_t n, void **data);
 /* Temporary file, fsync, rename. Links are followed, to what is not there yet too, unless another
  * user may have planted them; an existing file keeps its owner and mode, streams and devices are
  * written through, and what a killed process left of it is removed. */

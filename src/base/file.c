@@ -58,31 +58,25 @@ lcl_status lcl__file_open(const char *path, int *fd, uint64_t *size) {
   return LCL_OK;
 }
 
-lcl_status lcl__file_read_part(const char *path, uint64_t offset, void *data, size_t n, size_t *got,
-                               uint64_t *size) {
-  int fd;
+lcl_status lcl__file_read_part(int fd, const char *path, uint64_t offset, void *data, size_t n,
+                               size_t *got) {
   ssize_t part = 1;
   *got = 0;
-  LCL_TRY(lcl__file_open(path, &fd, size));
   while (*got < n && part) {
     part = pread(fd, (char *)data + *got, n - *got, (off_t)(offset + *got));
     if (part < 0 && errno != EINTR) break;
     if (part > 0) *got += (size_t)part;
   }
-  const lcl_status status = part < 0
-                                ? lcl__fail(LCL_ERR_IO, "cannot read %s: %s", path, strerror(errno))
-                                : LCL_OK;
-  close(fd);
-  return status;
+  return part < 0 ? lcl__fail(LCL_ERR_IO, "cannot read %s: %s", path, strerror(errno)) : LCL_OK;
 }
 
-lcl_status lcl__file_read_exactly(const char *path, uint64_t offset, size_t n, void **data) {
+lcl_status lcl__file_read_exactly(int fd, const char *path, uint64_t offset, size_t n,
+                                  void **data) {
   size_t got;
-  uint64_t size;
   char *bytes = lcl__alloc(n + 1);
   *data = NULL;
   if (!bytes) return LCL_ERR_HOST_MEMORY;
-  lcl_status status = lcl__file_read_part(path, offset, bytes, n, &got, &size);
+  lcl_status status = lcl__file_read_part(fd, path, offset, bytes, n, &got);
   if (status == LCL_OK && got != n)
     status = lcl__fail(LCL_ERR_IO, "%s changed while it was read", path);
   if (status != LCL_OK) {

@@ -1,5 +1,7 @@
 /* Reads and writes .npy: magic "\x93NUMPY", version, header length, a Python dictionary as text,
  * then the elements. */
+#include <unistd.h>
+
 #include "base/npy.h"
 
 /* Refuse rather than allocate: larger than any array this project handles. */
@@ -254,23 +256,31 @@ lcl_status lcl__npy_parse(const void *bytes, size_t n, const char *name, lcl_npy
 }
 
 /* Only what the header promises is read, once the file is found to have that size. */
-lcl_status lcl__npy_read(const char *path, lcl_npy *out) {
+static lcl_status read_parts(int fd, const char *path, uint64_t size, lcl_npy *out) {
   unsigned char head[12] = { 0 };
   header h = { 0 };
   lcl_npy a = { 0 };
   size_t got, length = 0, need;
-  uint64_t size;
-  LCL_TRY(lcl__file_read_part(path, 0, head, sizeof head, &got, &size));
+  LCL_TRY(lcl__file_read_part(fd, path, 0, head, sizeof head, &got));
   LCL_TRY(find_header(head, got < sizeof head ? got : size, path, &h, &length));
   void *dictionary, *elements;
-  LCL_TRY(lcl__file_read_exactly(path, h.start, length, &dictionary));
+  LCL_TRY(lcl__file_read_exactly(fd, path, h.start, length, &dictionary));
   const lcl_status status = parse_header(&h, dictionary, length, size, path, &a, &need);
   lcl__free(dictionary);
   LCL_TRY(status);
-  LCL_TRY(lcl__file_read_exactly(path, h.start + length, need, &elements));
+  LCL_TRY(lcl__file_read_exactly(fd, path, h.start + length, need, &elements));
   LCL_TRY(take_elements(&h, elements, &a));
   *out = a;
   return LCL_OK;
+}
+
+lcl_status lcl__npy_read(const char *path, lcl_npy *out) {
+  int fd;
+  uint64_t size;
+  LCL_TRY(lcl__file_open(path, &fd, &size));
+  const lcl_status status = read_parts(fd, path, size, out);
+  close(fd);
+  return status;
 }
 
 void lcl__npy_free(lcl_npy *a) {

@@ -83,9 +83,17 @@ static lcl_status read_class_names(const char *folder, const char *name, lcl_raw
   }
   lcl__free(text);
   if (!ok) return LCL_ERR_HOST_MEMORY;
-  if (found == raw->classes) return LCL_OK;
-  return lcl__fail(LCL_ERR_FORMAT, "%s/%s holds %d names; one for each of %d classes was expected",
-                   folder, name, found, raw->classes);
+  if (found != raw->classes)
+    return lcl__fail(LCL_ERR_FORMAT,
+                     "%s/%s holds %d names; one for each of %d classes was expected", folder, name,
+                     found, raw->classes);
+  for (int a = 0; a < found; a++) /* the parts' classes are matched by name */
+    for (int b = 0; b < a; b++)
+      if (strcmp(raw->class_names[a], raw->class_names[b]) == 0)
+        return lcl__fail(LCL_ERR_FORMAT,
+                         "%s/%s names two classes %s: names of their own were expected", folder,
+                         name, raw->class_names[a]);
+  return LCL_OK;
 }
 
 /* The files and classes of CIFAR-10 and CIFAR-100. */

@@ -97,6 +97,19 @@ static void make_copies(void *user, int64_t begin, int64_t end) {
 
 /* ---- the set ---- */
 
+/* The names of the classes that stay. */
+static lcl_status copy_names(const lcl_dataset *ds, const int32_t *number, lcl_raw *raw) {
+  if (!ds->class_names || raw->classes < 1) return LCL_OK;
+  raw->class_names = lcl__alloc((size_t)raw->classes * sizeof *raw->class_names);
+  if (!raw->class_names) return LCL_ERR_HOST_MEMORY;
+  for (int c = 0; c < ds->classes; c++) {
+    const int to = number ? number[c] : c;
+    if (to >= 0 && !(raw->class_names[to] = lcl__strdup(ds->class_names[c])))
+      return LCL_ERR_HOST_MEMORY;
+  }
+  return LCL_OK;
+}
+
 static lcl_status fill(work *k, const int32_t *number, lcl_raw *raw, int64_t *index) {
   const lcl_dataset *ds = k->from;
   int64_t n = 0;
@@ -117,6 +130,7 @@ static lcl_status fill(work *k, const int32_t *number, lcl_raw *raw, int64_t *in
     int32_t label = ds->labels[index[i / k->copies]];
     raw->labels[i] = number ? number[label] : label;
   }
+  LCL_TRY(copy_names(ds, number, raw));
   lcl__parallel_for(n, 16, make_copies, k);
   return k->failed ? LCL_ERR_HOST_MEMORY : LCL_OK;
 }
@@ -141,7 +155,10 @@ lcl_status lcl__dataset_copies(const lcl_dataset *ds, const lcl_data_desc *desc,
   k.index = index;
   if (s == LCL_OK) s = fill(&k, number, &raw, index);
   if (s == LCL_OK) s = lcl__raw_to_dataset(&raw, ds->name, out);
-  if (s == LCL_OK) (*out)->any_range = ds->any_range;
+  if (s == LCL_OK) {
+    (*out)->any_range = ds->any_range;
+    (*out)->bernoulli = ds->bernoulli;
+  }
   lcl__raw_free(&raw);
   lcl__free(number);
   lcl__free(index);

@@ -192,33 +192,47 @@ static int64_t file_size(const char *folder, const char *name) {
 }
 
 /* The file of a part: its name starts with one of the prefixes and has word and "idx" in it. Among
- * several, the one whose name has prefer, else the smallest on disk (bytes before shorts, 28x28
- * before 105x105). */
+ * several, those whose name has prefer; of these or all the smallest on disk (bytes before shorts,
+ * 28x28 before 105x105). */
 static const char *find_file(const char *folder, const lcl_names *names,
                              const char *const *prefixes, const char *word, const char *prefer) {
   const char *best = NULL;
   int64_t best_size = INT64_MAX;
+  bool best_preferred = false;
   for (size_t i = 0; i < names->n; i++) {
     const char *name = names->data[i];
     bool hit = false;
     for (int p = 0; prefixes[p]; p++) hit = hit || starts_with(name, prefixes[p]);
     if (!hit || !strstr(name, word) || !strstr(name, "idx")) continue;
-    int64_t size = file_size(folder, name);
-    if (prefer && strstr(name, prefer)) size = -1;
-    if (!best || size < best_size) {
+    const int64_t size = file_size(folder, name);
+    const bool preferred = prefer && strstr(name, prefer);
+    if (!best || preferred > best_preferred || (preferred == best_preferred && size < best_size)) {
       best = name;
       best_size = size;
+      best_preferred = preferred;
     }
   }
   return best;
 }
 
+/* The labels of these images: called as they are up to that word, if there are such. */
+static lcl_status find_labels(const char *folder, const lcl_names *names,
+                              const char *const *prefixes, const char *images,
+                              const char **labels) {
+  lcl_str prefer = { 0 };
+  if (images) lcl__str_add(&prefer, "%.*slabels", (int)(strstr(images, "images") - images), images);
+  *labels = find_file(folder, names, prefixes, "labels", prefer.data);
+  const bool ok = lcl__str_ok(&prefer);
+  lcl__str_free(&prefer);
+  return ok ? LCL_OK : LCL_ERR_HOST_MEMORY;
+}
+
 static lcl_status open_part(const lcl_data_desc *desc, const lcl_names *names,
                             const char *const *prefixes, const char *part, lcl_names *used,
                             lcl_dataset **out) {
-  const char *images = find_file(desc->path, names, prefixes, "images", desc->prefer);
-  const char *labels = find_file(desc->path, names, prefixes, "labels", NULL);
+  const char *images = find_file(desc->path, names, prefixes, "images", desc->prefer), *labels;
   *out = NULL;
+  LCL_TRY(find_labels(desc->path, names, prefixes, images, &labels));
   if (!images && labels)
     return lcl__fail(LCL_ERR_FORMAT, "%s holds %s, but no images that go with them (%s-images-...)",
                      desc->path, labels, prefixes[0]);
@@ -255,6 +269,14 @@ static bool omniglot(const lcl_names *used) {
   return background && evaluation;
 }
 
+static void warn_preference(const lcl_data_desc *desc, const lcl_names *used) {
+  if (!desc->prefer) return;
+  for (size_t i = 0; i < used->n; i++)
+    if (strstr(used->data[i], desc->prefer)) return;
+  lcl__logf(LCL_LOG_WARN, "%s: no image file has \"%s\" in its name; %s is read", desc->path,
+            desc->prefer, used->data[0]);
+}
+
 static lcl_status open_parts(const lcl_data_desc *desc, const lcl_names *names, lcl_names *used,
                              lcl_splits *out) {
   static const char *const train[] = { "train", "background", NULL };
@@ -266,7 +288,11 @@ static lcl_status open_parts(const lcl_data_desc *desc, const lcl_names *names, 
   if (out->train && out->test && omniglot(used))
     lcl__dataset_shift_classes(out->test, out->train->classes);
   lcl__first_part(desc, out);
-  if (out->train) return lcl__warn_unused(desc->path, used);
+  if (out->train) {
+    LCL_TRY(lcl__warn_unused(desc->path, used));
+    warn_preference(desc, used);
+    return LCL_OK;
+  }
   if (!used->n) return LCL_OK;
   return lcl__fail(LCL_ERR_FORMAT,
                    "%s holds %s but no training part (train-images-idx3-ubyte[.gz])", desc->path,

@@ -89,7 +89,9 @@ lcl_status lcl__data_write_images(const lcl_splits *splits, const char *folder,
     return lcl__fail(LCL_ERR_ARGUMENT, "%s is there already; images go into a new folder", folder);
   for (int i = 0; i < 3; i++)
     if (part[i]) LCL_TRY(check(part[i]));
-  lcl__str_add(&temp, "%s.%ld.tmp", folder, (long)getpid());
+  size_t n = strlen(folder);
+  while (n > 1 && folder[n - 1] == '/') n--; /* beside the folder, not in it */
+  lcl__str_add(&temp, "%.*s.%ld.tmp", (int)n, folder, (long)getpid());
   if (!lcl__str_ok(&temp)) return LCL_ERR_HOST_MEMORY;
   lcl_status status = LCL_OK;
   for (int i = 0; i < 3 && status == LCL_OK; i++)

@@ -89,6 +89,7 @@ typedef struct png_source {
   char message[128];
   png_bytep *rows;
   int orientation;
+  bool lost; /* a chunk that says how the image looks */
 } png_source;
 
 static void png_feed(png_structp png, png_bytep to, size_t n) {
@@ -107,8 +108,9 @@ static void png_fatal(png_structp png, png_const_charp message) {
 /* libpng leaves out a damaged chunk beside the pixels: of transparency and orientation that would
  * be another image. */
 static void png_warned(png_structp png, png_const_charp message) {
-  if (strcmp(message, "tRNS: CRC error") == 0 || strcmp(message, "eXIf: CRC error") == 0)
-    png_fatal(png, message);
+  if (strcmp(message, "tRNS: CRC error") != 0 && strcmp(message, "eXIf: CRC error") != 0) return;
+  ((png_source *)png_get_error_ptr(png))->lost = true;
+  png_fatal(png, message);
 }
 
 /* What is asked of libpng: grey or RGB, palettes expanded, alpha kept where there is one, 8 or 16
@@ -183,8 +185,9 @@ static bool png_decode_inner(png_structp png, png_infop info, png_source *s, lcl
   }
   for (int y = 0; y < out->height; y++) s->rows[y] = out->data + (size_t)y * row;
   png_read_image(png, s->rows);
-  /* Orientation may come after the pixels; what is wrong there costs none of them. */
+  /* Orientation may come after the pixels; what else is wrong there costs none of them. */
   if (!setjmp(png_jmpbuf(png))) png_read_end(png, info);
+  if (s->lost) return false;
   png_uint_32 n = 0;
   png_bytep exif = NULL;
   if (png_get_eXIf_1(png, info, &n, &exif)) s->orientation = exif_orientation(exif, n);
@@ -193,7 +196,7 @@ static bool png_decode_inner(png_structp png, png_infop info, png_source *s, lcl
 }
 
 static lcl_status png_decode(const uint8_t *data, size_t n, lcl_image *out) {
-  png_source s = { data, n, 0, "", NULL, 1 };
+  png_source s = { data, n, 0, "", NULL, 1, false };
   png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &s, png_fatal, png_warned);
   png_infop info = png ? png_create_info_struct(png) : NULL;
   lcl_status status = LCL_OK;

@@ -90,10 +90,12 @@ lcl_status lcl_prep_apply(const lcl_prep *prep, const float *in, float *out) {
 
 /* ---- learning the statistics ---- */
 
-/* Sums over the training part, after colour and contrast, per element (sum) and of squares. */
-static lcl_status sum_examples(const lcl_prep *p, const lcl_dataset *train, double *sum,
-                               double *squares) {
-  size_t n = lcl__prep_elements(p), n_in = lcl_dataset_elements(train);
+/* Sums over the training part, after colour and contrast, per element (sum) and of squares; about:
+ * a number of each channel that is subtracted first, or NULL. */
+static lcl_status sum_examples(const lcl_prep *p, const lcl_dataset *train, const float *about,
+                               double *sum, double *squares) {
+  size_t n = lcl__prep_elements(p), n_in = lcl_dataset_elements(train),
+         plane = (size_t)p->h * (size_t)p->w;
   float *in = lcl__alloc(n_in * sizeof *in), *x = lcl__alloc(3 * n * sizeof *x);
   lcl_status status = in && x ? LCL_OK : LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; i < train->count && status == LCL_OK; i++) {
@@ -101,8 +103,9 @@ static lcl_status sum_examples(const lcl_prep *p, const lcl_dataset *train, doub
     lcl__colour_convert(p->desc.colour, in, p->in_c, (size_t)p->h * (size_t)p->w, x);
     lcl__contrast_apply(&p->desc, x, p->c, p->h, p->w, x + n);
     for (size_t k = 0; k < n; k++) {
-      sum[k] += x[k];
-      squares[k] += (double)x[k] * x[k];
+      const double v = (double)x[k] - (about ? about[k / plane] : 0);
+      sum[k] += v;
+      squares[k] += v * v;
     }
   }
   lcl__free(in);
@@ -148,29 +151,59 @@ static lcl_status fit_zca(lcl_prep *p, const lcl_dataset *train) {
   return status;
 }
 
+/* Mean and variance of channel c of what was summed over count examples. */
+static void moments(const lcl_prep *p, const double *sum, const double *squares, int64_t count,
+                    int c, double *mean, double *variance) {
+  const size_t plane = (size_t)p->h * (size_t)p->w;
+  const double n = (double)count * (double)plane;
+  double total = 0, total2 = 0;
+  for (size_t k = (size_t)c * plane; k < (size_t)(c + 1) * plane; k++) {
+    total += sum[k];
+    total2 += squares[k];
+  }
+  *mean = total / n;
+  *variance = LCL_MAX(total2 / n - *mean * *mean, 0.0);
+}
+
+/* Of channels far from zero the squares' sum is almost all the mean's square: they are summed
+ * again, about the means. */
+static lcl_status fit_channels(lcl_prep *p, const lcl_dataset *train, double *sum,
+                               double *squares) {
+  const size_t bytes = lcl__prep_elements(p) * sizeof *sum;
+  const int first = p->desc.centre == LCL_CENTRE_CHROMA;
+  double mean, variance;
+  bool far = false;
+  if (first) p->deviation[0] = 1;
+  for (int c = first; c < p->c; c++) {
+    moments(p, sum, squares, train->count, c, &mean, &variance);
+    p->mean[c] = (float)mean;
+    p->deviation[c] = (float)LCL_MAX(sqrt(variance), 1e-8);
+    far |= variance < 1e-6 * mean * mean;
+  }
+  if (!far) return LCL_OK;
+  memset(sum, 0, bytes);
+  memset(squares, 0, bytes);
+  LCL_TRY(sum_examples(p, train, p->mean, sum, squares));
+  for (int c = first; c < p->c; c++) {
+    moments(p, sum, squares, train->count, c, &mean, &variance);
+    p->deviation[c] = (float)LCL_MAX(sqrt(variance), 1e-8);
+  }
+  return LCL_OK;
+}
+
 static lcl_status fit_centre(lcl_prep *p, const lcl_dataset *train) {
   if (p->desc.centre == LCL_CENTRE_NONE) return LCL_OK;
-  size_t n = lcl__prep_elements(p), plane = (size_t)p->h * (size_t)p->w;
+  size_t n = lcl__prep_elements(p);
   bool image = p->desc.centre == LCL_CENTRE_MEAN_IMAGE || p->desc.centre == LCL_CENTRE_ZCA;
   double *sum = lcl__alloc(n * sizeof *sum), *squares = lcl__alloc(n * sizeof *squares);
   p->mean = lcl__alloc((image ? n : (size_t)p->c) * sizeof *p->mean);
   p->deviation = image ? NULL : lcl__alloc((size_t)p->c * sizeof *p->deviation);
   bool ok = sum && squares && p->mean && (image || p->deviation);
-  lcl_status status = ok ? sum_examples(p, train, sum, squares) : LCL_ERR_HOST_MEMORY;
+  lcl_status status = ok ? sum_examples(p, train, NULL, sum, squares) : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK && image) {
     for (size_t k = 0; k < n; k++) p->mean[k] = (float)(sum[k] / (double)train->count);
   } else if (status == LCL_OK) {
-    for (int c = 0; c < p->c; c++) {
-      double total = 0, total2 = 0, count = (double)train->count * (double)plane;
-      for (size_t k = (size_t)c * plane; k < (size_t)(c + 1) * plane; k++) {
-        total += sum[k];
-        total2 += squares[k];
-      }
-      double mean = total / count, variance = LCL_MAX(total2 / count - mean * mean, 0.0);
-      bool skip = c == 0 && p->desc.centre == LCL_CENTRE_CHROMA;
-      p->mean[c] = skip ? 0 : (float)mean;
-      p->deviation[c] = skip ? 1 : (float)LCL_MAX(sqrt(variance), 1e-8);
-    }
+    status = fit_channels(p, train, sum, squares);
   }
   lcl__free(sum);
   lcl__free(squares);

@@ -111,6 +111,13 @@ lcl_status lcl__recordings_parts(const lcl_data_desc *desc, lcl_recordings *c, l
   if (status == LCL_OK && !out->train)
     status = lcl__fail(LCL_ERR_FORMAT, "%s: no recording is as long as a segment of %d samples",
                        desc->path, width);
+  /* Segments split off the training part would be of the recordings, and of the class, that it ends
+   * with. */
+  if (status == LCL_OK && valid > 0 && !out->valid)
+    status = lcl__fail(LCL_ERR_FORMAT,
+                       "%s: no recording is left for validation: three of a class, each as long as "
+                       "a segment of %d samples, were expected (-1 examples: no such part)",
+                       desc->path, width);
   if (status == LCL_OK) warn_short(c, width, desc->path);
   lcl_dataset_close(all);
   lcl__free(part);

@@ -3,12 +3,30 @@
 
 #include "data/recordings.h"
 
-/* By the RIFF header; writers of streams leave its size open. */
-static size_t wav_wanted(const uint8_t *head, size_t n) {
+enum { LETTERS = 3 }; /* what follows a file of chunks begins with so many, or with zeros */
+
+/* The file's bytes by its RIFF header; 0: it is none, or a stream's, which leaves the size open. */
+static size_t riff_bytes(const uint8_t *head, size_t n) {
   uint32_t size = 0;
+  if (n < 8 || memcmp(head, "RIFF", 4) != 0) return 0;
   for (int i = 3; i >= 0; i--) size = size << 8 | head[4 + i];
-  if (memcmp(head, "RIFF", 4) != 0) return n;
-  return size == 0 || size == UINT32_MAX ? LCL_DATA_MAX_BYTES : LCL_MAX(n, (size_t)size + 8);
+  return size == 0 || size == UINT32_MAX ? 0 : (size_t)size + 8;
+}
+
+static size_t wav_wanted(const uint8_t *head, size_t n) {
+  const size_t bytes = riff_bytes(head, n);
+  if (bytes) return LCL_MAX(n, bytes + LETTERS);
+  return memcmp(head, "RIFF", 4) == 0 ? LCL_DATA_MAX_BYTES : n;
+}
+
+/* The header of a recording that was not finished may count only its first samples. */
+static lcl_status check_end(const uint8_t *data, size_t n) {
+  const size_t bytes = riff_bytes(data, n);
+  for (size_t i = bytes; bytes && n >= bytes + LETTERS && i < bytes + LETTERS; i++)
+    if (data[i] && (data[i] < 32 || data[i] > 126))
+      return lcl__fail(LCL_ERR_FORMAT,
+                       "WAV file: %zu bytes announced, but more follow that are no chunk", bytes);
+  return LCL_OK;
 }
 
 static lcl_status check_samples(const lcl_wav *wav) {
@@ -23,7 +41,8 @@ static lcl_status add_file(lcl_recordings *c, const char *path, int32_t label) {
   size_t n;
   lcl_wav wav;
   LCL_TRY(lcl__gz_read_wanted(path, wav_wanted, &data, &n));
-  lcl_status status = lcl__wav_parse(data, n, &wav);
+  lcl_status status = check_end(data, n);
+  if (status == LCL_OK) status = lcl__wav_parse(data, n, &wav);
   lcl__free(data);
   if (status == LCL_OK && (status = check_samples(&wav)) != LCL_OK) lcl__free(wav.samples);
   if (status != LCL_OK) return lcl__fail_prefix(status, "%s", path);

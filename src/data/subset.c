@@ -169,6 +169,8 @@ lcl_status lcl_dataset_concat(const lcl_dataset *const *sets, int n, const char 
     (*out)->bias = sets[0]->bias;
   }
   (*out)->any_range = sets[0]->any_range;
+  (*out)->bernoulli = true;
+  for (int k = 0; k < n; k++) (*out)->bernoulli &= sets[k]->bernoulli;
   return LCL_OK;
 }
 

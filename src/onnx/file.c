@@ -141,11 +141,12 @@ static lcl_status read_external(const onnx_tensor *t, const char *folder, size_t
   LCL_TRY(inside(folder, entry(t, "location"), &path));
   lcl_status st = lcl__file_open(path, &fd, &size);
   if (st == LCL_OK) {
-    close(fd);
     if (offset > size || size - offset < want)
       st = lcl__fail(LCL_ERR_FORMAT, "its data file %s is cut short", entry(t, "location"));
+    else
+      st = lcl__file_read_exactly(fd, path, offset, want, data);
+    close(fd);
   }
-  if (st == LCL_OK) st = lcl__file_read_exactly(path, offset, want, data);
   lcl__free(path);
   return st;
 }

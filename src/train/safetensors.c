@@ -2,6 +2,7 @@
  * back to back. The reader trusts nothing: a bad file gives LCL_ERR_FORMAT with the tensor's name
  * and the reason. */
 #include <math.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "base/text.h"
@@ -412,28 +413,31 @@ lcl_status lcl_tensor_file_parse(const void *bytes, size_t n, const char *what,
 }
 
 /* The header is read and held against the file's size before the data are. */
-static lcl_status read_into(lcl_tensor_file *f, const char *path) {
+static lcl_status read_into(lcl_tensor_file *f, int fd, const char *path, uint64_t size) {
   char head[8] = { 0 };
   void *header, *data;
   size_t got, length = 0;
-  uint64_t size;
-  LCL_TRY(lcl__file_read_part(path, 0, head, sizeof head, &got, &size));
+  LCL_TRY(lcl__file_read_part(fd, path, 0, head, sizeof head, &got));
   LCL_TRY(header_length(head, got < sizeof head ? got : size, path, &length));
   const size_t n_data = (size_t)(size - 8 - length);
-  lcl_status s = lcl__file_read_exactly(path, 8, length, &header);
+  lcl_status s = lcl__file_read_exactly(fd, path, 8, length, &header);
   if (s == LCL_OK) s = parse_header(f, header, length, n_data, path);
   lcl__free(header);
-  if (s == LCL_OK) s = lcl__file_read_exactly(path, 8 + length, n_data, &data);
+  if (s == LCL_OK) s = lcl__file_read_exactly(fd, path, 8 + length, n_data, &data);
   if (s == LCL_OK) place(f, data);
   return s;
 }
 
 lcl_status lcl_tensor_file_read(const char *path, lcl_tensor_file **out) {
   LCL_NEED(path, out);
-  lcl_tensor_file *f;
+  lcl_tensor_file *f = NULL;
+  int fd;
+  uint64_t size;
   *out = NULL;
-  LCL_TRY(lcl_tensor_file_create(&f));
-  const lcl_status s = read_into(f, path);
+  LCL_TRY(lcl__file_open(path, &fd, &size));
+  lcl_status s = lcl_tensor_file_create(&f);
+  if (s == LCL_OK) s = read_into(f, fd, path, size);
+  close(fd);
   if (s != LCL_OK) {
     lcl_tensor_file_destroy(f);
     return s;

@@ -1,6 +1,8 @@
 /* .npy files: round trips, Fortran order, byte order, and files that must be refused. */
 #include "test.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -146,6 +148,58 @@ static void headers_come_first(void **state) {
   unlink(path);
 }
 
+/* Whole numbers and others take turns in the place of a file until *stop. */
+typedef struct changing {
+  const char *path;
+  atomic_bool stop;
+  atomic_int n;
+} changing;
+
+static void *change(void *user) {
+  changing *c = user;
+  unsigned char file[2][256];
+  static const char *const type[] = { "<f4", "<i4" };
+  const float ones[8] = { 1, 1, 1, 1, 1, 1, 1, 1 };
+  const int32_t sevens[8] = { 7, 7, 7, 7, 7, 7, 7, 7 };
+  size_t n = 0;
+  for (int i = 0; i < 2; i++) {
+    char dictionary[100];
+    snprintf(dictionary, sizeof dictionary,
+             "{'descr': '%s', 'fortran_order': False, 'shape': (8,), }\n", type[i]);
+    n = make(file[i], dictionary, i ? (const void *)sevens : ones, sizeof ones);
+  }
+  for (int i = 0; !c->stop; i++, c->n++) (void)lcl__file_replace(c->path, file[i % 2], n);
+  return NULL;
+}
+
+/* A file that another takes the place of while it is read: one or the other, never the elements of
+ * one by the header of the other. */
+static void files_that_are_replaced(void **state) {
+  (void)state;
+  char path[] = "/tmp/latentcl-npy-XXXXXX";
+  const int fd = mkstemp(path);
+  assert_true(fd >= 0);
+  close(fd);
+  changing c = { .path = path };
+  pthread_t thread;
+  lcl_npy a;
+  int wrong = 0;
+  assert_int_equal(pthread_create(&thread, NULL, change, &c), 0);
+  while (c.n < 1) usleep(1000);
+  for (int i = 0; i < 20000 || c.n < 2000; i++) {
+    if (lcl__npy_read(path, &a) != LCL_OK) {
+      wrong++;
+      continue;
+    }
+    wrong += lcl__npy_get(&a, 0) != (a.type == LCL_NPY_F32 ? 1 : 7);
+    lcl__npy_free(&a);
+  }
+  c.stop = true;
+  pthread_join(thread, NULL);
+  unlink(path);
+  assert_int_equal(wrong, 0);
+}
+
 /* Every prefix of a good file, and every byte of it changed, is refused or read; memory stays in
  * order. */
 static void every_cut_and_change_is_survived(void **state) {
@@ -171,6 +225,7 @@ int main(void) {
     cmocka_unit_test(written_arrays_come_back), cmocka_unit_test(fortran_order_is_reordered),
     cmocka_unit_test(types_and_byte_order),     cmocka_unit_test(broken_files_are_refused),
     cmocka_unit_test(headers_come_first),       cmocka_unit_test(every_cut_and_change_is_survived),
+    cmocka_unit_test(files_that_are_replaced),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

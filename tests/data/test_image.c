@@ -218,6 +218,8 @@ static void png_chunks(void **state) {
   } cases[] = { { "eXIf", turn, sizeof turn, false, false, LCL_OK, 40 },
                 { "eXIf", turn, sizeof turn, true, false, LCL_OK, 40 },
                 { "eXIf", turn, sizeof turn, false, true, LCL_ERR_FORMAT, 0 },
+                { "eXIf", turn, sizeof turn, true, true, LCL_ERR_FORMAT, 0 },
+                { "tEXt", text, sizeof text, true, true, LCL_OK, 10 },
                 { "tRNS", clear, sizeof clear, false, false, LCL_OK, 10 },
                 { "tRNS", clear, sizeof clear, false, true, LCL_ERR_FORMAT, 0 },
                 { "tEXt", text, sizeof text, false, true, LCL_OK, 10 } };

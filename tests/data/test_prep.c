@@ -110,6 +110,19 @@ static void channel_statistics(void **state) {
   lcl_dataset_close(ds);
 }
 
+/* Beside the square of the mean that of the deviation is less than a sum of squares is rounded by.
+ */
+static void channels_far_from_zero(void **state) {
+  (void)state;
+  lcl_dataset *ds;
+  float out[EACH];
+  for (int i = 0; i < N * EACH; i++) values[i] = i % 2 ? 1e8f : 1e8f + 16;
+  assert_int_equal(lcl_dataset_from_f32("far", values, NULL, N, 3, H, W, 0, &ds), LCL_OK);
+  apply(&(lcl_prep_desc) { .centre = LCL_CENTRE_CHANNEL }, ds, 1, out);
+  for (int k = 0; k < EACH; k++) assert_float_equal(out[k], k % 2 ? -1 : 1, 1e-5f);
+  lcl_dataset_close(ds);
+}
+
 static void colours(void **state) {
   (void)state;
   lcl_dataset *ds = noise();
@@ -467,6 +480,7 @@ int main(void) {
     cmocka_unit_test(mean_image_and_centre_crop),
     cmocka_unit_test(standardise),
     cmocka_unit_test(channel_statistics),
+    cmocka_unit_test(channels_far_from_zero),
     cmocka_unit_test(colours),
     cmocka_unit_test(local_contrast),
     cmocka_unit_test(whitening),

@@ -233,6 +233,36 @@ static void idx_choice_of_files(void **state) {
     assert_int_equal(s.train->count, count[i]);
     lcl_splits_close(&s);
   }
+  char got[1000] = "";
+  lcl_splits s;
+  lcl_log_set(collect, got);
+  assert_int_equal(
+      lcl_data_open(&(lcl_data_desc) { .path = dir, .valid = -1, .prefer = "-d-" }, &s), LCL_OK);
+  lcl_log_set(NULL, NULL);
+  lcl_splits_close(&s);
+  assert_non_null(strstr(got, "no image file has \"-d-\" in its name; train-b-images"));
+}
+
+/* Of two sets in one folder, the labels are those of the images. */
+static void idx_labels_of_the_images(void **state) {
+  (void)state;
+  static const char *const name[] = { "train-a", "train-b" };
+  static const char *const want[] = { "00000", "11111" };
+  for (int i = 0; i < 2; i++) {
+    char file[64];
+    uint8_t labels[8 + 5] = { 0, 0, 8, 1, 0, 0, 0, 5, i, i, i, i, i };
+    snprintf(file, sizeof file, "%s-images-idx3-ubyte", name[i]);
+    write_images(file, 5, false);
+    snprintf(file, sizeof file, "%s-labels-idx1-ubyte", name[i]);
+    temp_write(dir, file, labels, sizeof labels);
+  }
+  for (int i = 0; i < 2; i++) {
+    lcl_splits s;
+    const lcl_data_desc desc = { .path = dir, .valid = -1, .prefer = name[i] };
+    assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
+    expect_labels(s.train, i + 1, want[i]);
+    lcl_splits_close(&s);
+  }
 }
 
 /* In every format: nothing that lies beside the data goes unnoticed, but for text about them; a
@@ -366,6 +396,8 @@ static void cifar_layouts(void **state) {
   expect_parts("data_batch_7.bin", 8, 2, 3);
   temp_write(dir, "batches.meta.txt", "a\n", 2);
   expect_refused("batches.meta.txt holds 1 names; one for each of 10 classes was expected");
+  temp_write(dir, "batches.meta.txt", "a\nb\nc\nd\ne\nf\ng\nb\ni\nj\n", 20);
+  expect_refused("batches.meta.txt names two classes b");
   remove_file("batches.meta.txt");
   remove_file("data_batch_3.bin");
   expect_refused("holds data_batch_1.bin but not data_batch_3.bin");
@@ -384,6 +416,7 @@ int main(void) {
     TEST(idx_omniglot),
     TEST(only_some_classes),
     TEST(idx_choice_of_files),
+    TEST(idx_labels_of_the_images),
     TEST(idx_layouts),
     TEST(idx_labels),
     TEST(gzip_damage),

@@ -190,7 +190,7 @@ static void written_images(void **state) {
   (void)state;
   char out[300], again[400];
   lcl_splits s, r;
-  snprintf(out, sizeof out, "%s/written", dir);
+  snprintf(out, sizeof out, "%s/written/", dir);
   lcl_data_desc desc = {
     .path = "synthetic:animals", .valid = -1, .synthetic_train = 30, .synthetic_test = 10
   };
@@ -226,6 +226,42 @@ static void written_images(void **state) {
   }
 }
 
+/* What is known of a set is known of its copies, and of sets that are joined. */
+static void names_and_sampling_stay(void **state) {
+  (void)state;
+  static const char *const names[] = { "ant", "bee", "cow" };
+  for (int c = 0; c < 3; c++) write_some(names[c], 2);
+  lcl_splits s;
+  lcl_data_desc desc = { .path = dir, .valid = -1, .test_share = -1, .image_size = 4, .reduce = 2 };
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
+  for (int c = 0; c < 3; c++) assert_string_equal(s.train->class_names[c], names[c]);
+  lcl_splits_close(&s);
+  desc.classes = 3; /* of a model that numbers them the other way round */
+  desc.class_names = (const char *const[]) { "cow", "bee", "ant" };
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
+  assert_int_equal(s.train->labels[0], 2);
+  lcl_splits_close(&s);
+  desc = (lcl_data_desc) { .path = dir, .valid = -1, .image_size = 4, .types = 2, .seed = 1 };
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
+  assert_int_equal(s.train->classes, 2);
+  assert_string_not_equal(s.train->class_names[0], s.train->class_names[1]);
+  lcl_splits_close(&s);
+  desc = (lcl_data_desc) { .path = dir, .image_size = 4, .binarise = LCL_BINARISE_DYNAMIC };
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
+  lcl_dataset *all, *small;
+  const lcl_dataset *both[] = { s.train, s.train };
+  assert_int_equal(lcl_dataset_concat(both, 2, "all", &all), LCL_OK);
+  assert_int_equal(lcl_dataset_shrink(s.train, 2, &small), LCL_OK);
+  assert_true(all->bernoulli && small->bernoulli);
+  lcl_dataset_close(all);
+  both[1] = s.valid;
+  assert_int_equal(lcl_dataset_concat(both, 2, "all", &all), LCL_OK);
+  assert_false(all->bernoulli);
+  lcl_dataset_close(all);
+  lcl_dataset_close(small);
+  lcl_splits_close(&s);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     TEST(image_folders),
@@ -235,6 +271,7 @@ int main(void) {
     TEST(image_layouts),
     TEST(images_without_classes),
     TEST(written_images),
+    TEST(names_and_sampling_stay),
   };
   return cmocka_run_group_tests_name("readers_images", tests, NULL, NULL);
 }

@@ -152,10 +152,52 @@ static void short_recordings(void **state) {
       strstr(got, "not used: 1 of 6 recordings, which are shorter than a segment of 100"));
 }
 
+/* A header that counts half of the samples, as that of a recording which was not finished. */
+static void unfinished_recordings(void **state) {
+  (void)state;
+  uint8_t file[44 + 4 * 240];
+  char name[64];
+  const size_t half = 44 + 4 * 120, all = make_wav(file, 240, 200, 5);
+  for (int k = 0; k < 2; k++) {
+    file[4 + k] = (uint8_t)((half - 8) >> (8 * k));
+    file[40 + k] = (uint8_t)((half - 44) >> (8 * k));
+  }
+  for (int i = 0; i < 3; i++) {
+    snprintf(name, sizeof name, "bird/%d.wav", i);
+    temp_write(dir, name, file, half);
+  }
+  expect_parts(NULL, 3, 3, 3);
+  temp_write(dir, "bird/2.wav", file, all);
+  expect_refused("bird/2.wav: WAV file: 524 bytes announced, but more follow that are no chunk");
+  memcpy(file + half, "TAG\1", 4);
+  temp_write(dir, "bird/2.wav", file, all);
+  expect_parts(NULL, 3, 3, 3);
+}
+
+/* Without a recording of its own, validation would take the last class of the training part. */
+static void few_recordings(void **state) {
+  (void)state;
+  uint8_t file[44 + 4 * 120];
+  char name[64];
+  lcl_splits s;
+  for (int i = 0; i < 4; i++) {
+    snprintf(name, sizeof name, "bird%d/%d.wav", i / 2, i);
+    temp_write(dir, name, file, make_wav(file, 120, 200, 5));
+  }
+  expect_refused("no recording is left for validation: three of a class");
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir, .valid = -1 }, &s), LCL_OK);
+  assert_null(s.valid);
+  assert_int_equal(s.train->count, s.test->count);
+  lcl_splits_close(&s);
+  temp_write(dir, "bird1/5.wav", file, make_wav(file, 120, 200, 5));
+  expect_parts(NULL, 6, 3, 6);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-    TEST(sound_folder),  TEST(wav_damage),       TEST(wav_widths),
-    TEST(sound_layouts), TEST(short_recordings),
+    TEST(sound_folder),          TEST(wav_damage),       TEST(wav_widths),
+    TEST(sound_layouts),         TEST(short_recordings), TEST(few_recordings),
+    TEST(unfinished_recordings),
   };
   return cmocka_run_group_tests_name("readers_sound", tests, NULL, NULL);
 }

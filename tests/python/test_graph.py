@@ -41,6 +41,8 @@ def gradients(ctx):
     values = g.compile(y, first, second)()
     assert np.allclose(values[0], 36) and np.allclose(values[1], [3, 12, 27]) and np.allclose(values[2], [6, 12, 18])
     z = g.input("z", 3)
+    raises(TypeError, "a list of tensors", lambda: lcl.gradients(y, x))  # not of its rows
+    raises(TypeError, "a list of tensors", lambda: lcl.vjp(first, np.ones(3), x))
     nothing, = lcl.gradients(y, [z])
     assert not g.compile(nothing)().any()
 
@@ -138,6 +140,13 @@ def programs(ctx):
     raises(ValueError, "i has numbers that int32 does not hold", lambda: two(i=np.array([1, 1 << 40])))
     raises(TypeError, "x must be an array of float32, not of complex", lambda: one(x=data * 1j))
     raises(TypeError, "x must be an array of float32, not of <U1", lambda: one(x=np.full((2, 3), "a")))
+    for lost in (np.full((2, 3), 2**24 + 1), np.full((2, 3), 2**63 - 1), np.full((2, 3), -1e39)):
+        raises(ValueError, "x has numbers that float32 does not hold", lambda: one(x=lost))
+    assert one(x=np.full((2, 3), 2**40)).max() == 2.0**41 and one(x=np.array([[1e-50, np.inf, 0], [1, 2, -np.inf]])).max() == np.inf
+    raises(ValueError, "a constant has numbers that float16 does not hold", lambda: lcl._convert.to_array("a constant", np.full(1, 7e4), np.dtype("f2"), (1,)))
+    same, other = g.compile(x == 1, 1 != x)(x=[[1, 2, 1], [0, np.nan, 1]])
+    assert same.tolist() == [[1, 0, 1], [0, 0, 1]] and (other == 1 - same).all()
+    assert not x == None and x != "x" and len({x, x, double}) == 2  # noqa: E711
     raises(ValueError, "there is no input 'y'; there are x, i", lambda: one(y=1))
     raises(lcl.LatentCLError, "i", lambda: one(i=[1, 2]))  # not in this program
     two.run()
@@ -324,6 +333,10 @@ def lifetimes(ctx):
     p = program()  # its context, store and graph have no other name
     gc.collect()
     assert p(x=np.zeros(2)).tolist() == [1, 1]
+    buffer = lcl.Buffer(lcl.Context(os.environ.get("LATENTCL_DEVICE")), 8)
+    gc.collect()
+    buffer.write(np.ones(2, np.float32))
+    assert buffer.read(2).tolist() == [1, 1]
     before = ctx.memory["buffers"]
     for _ in range(3):
         g = lcl.Graph(ctx)

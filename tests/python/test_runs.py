@@ -113,7 +113,8 @@ def made_of_runs():
     assert e.values.shape == (1000, 128) and e.values.dtype == np.float32 and e.metrics["width"] == 128
     assert (run.encode("test").prediction != run.encode("test").labels).mean() * 100 - m["error_percent"] < 0.01
     assert np.bincount(e.labels).tolist() == [100] * 10
-    k = run.cluster("test", method="k-means-features", k=10)
+    k = run.cluster("test", method="k-means-features", k=10, prefix="found")
+    assert (np.load("found.npy") == k.values).all() and Path("found.csv").exists()
     assert k.values.shape == (2000,) and set(k.values) == set(range(10)) and 10 < k.metrics["accuracy_percent"] <= 100
     h = run.hash("test", method="pca-itq", k=8)
     assert h.values.shape == (2000, 8) and set(np.unique(h.values)) == {0, 1}
@@ -178,9 +179,14 @@ def stopping():
     def interrupt(step, of):
         if step == 4:
             os.kill(os.getpid(), signal.SIGINT)
+
+    def late():  # when nothing asks any more
+        os.kill(os.getpid(), signal.SIGINT)
+        return 0
     handler = signal.getsignal(signal.SIGINT)
     raises(LookupError, "enough", lambda: lcl.train(ctx, "vae", out="stopped", stepped=error))
     assert "saved" in str(raises(KeyboardInterrupt, "after step 4", lambda: lcl.train(ctx, resume=True, out="stopped", stepped=interrupt)))
+    raises(KeyboardInterrupt, "all was done", lambda: lcl.runs._supervised(ctx, lcl._api.lcl_train_desc(), None, late))
     assert signal.getsignal(signal.SIGINT) is handler
     stopped = lcl.train(ctx, resume=True, out="stopped", max_steps=6)
     straight = lcl.train(ctx, "vae", out="straight", max_steps=6)
@@ -202,7 +208,7 @@ class Own(lcl.Model):
     options = {"width": lcl.Option(16, "of the hidden layer", "[1,99]"), "act": lcl.Option("relu", "activation", ["relu", "tanh"]),
                "scale": lcl.Option(1.0, "of the loss", "(0,inf)"), "deep": lcl.Option(False, "one more layer"),
                "note": lcl.Option("", "any text")}
-    can = ("classify", "reconstruct")
+    can = ("classify", "reconstruct", "classify")
     seen: list = []
 
     def defaults(self, options, data):
