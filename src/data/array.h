@@ -12,6 +12,10 @@ lcl_status lcl__open_array(const char *path, const lcl_data_desc *desc, lcl_data
  * does. */
 lcl_status lcl__check_intensities(const lcl_dataset *ds);
 
+/* Example i of ds as evaluation sees it: of probabilities (ds->bernoulli) the sample that belongs
+ * to the example. */
+lcl_status lcl__evaluation_example(const lcl_dataset *ds, uint64_t seed, int64_t i, float *x);
+
 /* The name of class c, or its number as text in number. */
 const char *lcl__class_name(const lcl_dataset *ds, int32_t c, char number[16]);
 

@@ -5,6 +5,7 @@
 
 #include "base/base.h"
 #include "base/philox.h"
+#include "data/array.h"
 #include "data/augment.h"
 #include "data/prep.h"
 
@@ -106,14 +107,26 @@ static void choose(lcl_batcher *b, lcl_batch_state at, slot *s) {
 
 /* ---- making one batch ---- */
 
-/* Replaces probabilities by a sample: a new one at each place in training, else one that belongs
- * to the example. */
-static void sample_binary(lcl_batcher *b, uint64_t place, int32_t index, float *x) {
-  uint64_t step = b->desc.augment ? place : (uint64_t)index;
-  uint32_t stream = b->desc.augment ? stream_of(b, SAMPLE)
-                                    : lcl__philox_stream("binarise.evaluation");
-  lcl__philox_uniform(b->desc.seed, stream, step, b->uniform, b->n_in);
-  for (size_t i = 0; i < b->n_in; i++) x[i] = x[i] > b->uniform[i] ? 1 : 0;
+/* Replaces n probabilities by a sample. */
+static void sample_binary(uint64_t seed, uint32_t stream, uint64_t step, size_t n, float *uniform,
+                          float *x) {
+  lcl__philox_uniform(seed, stream, step, uniform, n);
+  for (size_t i = 0; i < n; i++) x[i] = x[i] > uniform[i] ? 1 : 0;
+}
+
+static uint32_t evaluation_stream(void) {
+  return lcl__philox_stream("binarise.evaluation");
+}
+
+lcl_status lcl__evaluation_example(const lcl_dataset *ds, uint64_t seed, int64_t i, float *x) {
+  const size_t n = lcl_dataset_elements(ds);
+  LCL_TRY(lcl_dataset_example(ds, i, x));
+  if (!ds->bernoulli) return LCL_OK;
+  float *uniform = lcl__alloc(n * sizeof *uniform);
+  if (!uniform) return LCL_ERR_HOST_MEMORY;
+  sample_binary(seed, evaluation_stream(), (uint64_t)i, n, uniform, x);
+  lcl__free(uniform);
+  return LCL_OK;
 }
 
 static void choose_flips(lcl_batcher *b, lcl_batch_state at) {
@@ -143,7 +156,9 @@ static void make_example(lcl_batcher *b, uint64_t place, int32_t index, bool fli
     lcl__augment_move(change, b->desc.data, &at, in, b->moved);
     in = b->moved;
   }
-  if (b->desc.data->bernoulli) sample_binary(b, place, index, in);
+  if (b->desc.data->bernoulli) /* a new sample at each place in training */
+    sample_binary(b->desc.seed, b->desc.augment ? stream_of(b, SAMPLE) : evaluation_stream(),
+                  b->desc.augment ? place : (uint64_t)index, b->n_in, b->uniform, in);
   if (!p) return;
   lcl__prep_values(p, in, b->work, b->work + b->n_full);
   int top = (p->h - p->out_h) / 2, left = (p->w - p->out_w) / 2;

@@ -196,7 +196,8 @@ static lcl_status check_binary(const lcl_dataset *ds) {
   return lcl__fail(LCL_ERR_FORMAT,
                    "static binarisation needs files of zeros and ones (the fixed binarized "
                    "MNIST); %s goes "
-                   "from %g to %g. Choose fixed_draw, dynamic or threshold instead",
+                   "from %g to %g. Make others binary by a fixed sample, by dynamic ones or by a "
+                   "threshold",
                    ds->name, (double)ds->raw_min, (double)ds->raw_max);
 }
 

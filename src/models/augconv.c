@@ -275,8 +275,7 @@ static lcl_status check_sides(const plan *p, const lcl_model_data *d) {
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
   plan p;
   bool synthetic = strcmp(d->name, "synthetic") == 0;
-  if (d->classes < 2)
-    return lcl__fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
+  LCL_TRY(lcl__need_classes(d));
   LCL_TRY(read_plan(o, d, &p));
   preprocess(o, d->channels == 3, &s->prep);
   s->batch = 128;
@@ -293,6 +292,10 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
     return lcl__fail(LCL_ERR_ARGUMENT,
                      "the vgg network needs images of at least 17x17, not %lldx%lld",
                      (long long)d->height, (long long)d->width);
+  if (lcl_option_is(o, "wd_mode", "after") && lcl_option_given(o, "weight_decay"))
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "option wd_mode: what is decayed after the step is set by l2, half of it "
+                     "(0.00025); weight_decay is in the gradient");
   s->epochs = 250;
   s->prep.mirror = LCL_MIRROR_HALF_BATCH;
   s->optimiser = (lcl_optimiser_desc) { .kind = LCL_MOMENTUM, .beta1 = 0.9f, .damping = 0.9f };

@@ -24,6 +24,9 @@ struct lcl_build {
       latents[LCL_BUILD_MAX];
   int n_terms, n_examples, n_outputs, n_latents;
   bool too_many;
+  /* Training takes weights of another run as they are, or begins with them: which runs have them.
+   * NULL: none. */
+  const char *begins_with;
 };
 
 /* Runs the class's build on the graph; the graph's first error, or what the mode needs and build
@@ -49,6 +52,9 @@ lcl_status lcl__check_common_text(const char *name, const char *text);
 
 /* "true", "no", "1", ...; false where text is none of them. */
 bool lcl__parse_bool(const char *text, bool *out);
+
+/* Whether a classifier has something to tell apart. */
+lcl_status lcl__need_classes(const lcl_model_data *d);
 
 /* Declares what a classifier is scored by: example "correct" and, with the option top_k,
  * "topK_correct": whether fewer than K classes are more likely than the label's. */

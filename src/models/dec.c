@@ -33,13 +33,13 @@ static const lcl_option options[] = {
   { "latent", LCL_OPTION_INT, "10", "dimensions of the code", "[1,4096]" },
   { "stage", LCL_OPTION_INT, "0",
     "dae: train this layer and its mirror alone, 1 to the code's (from the stage before it: "
-    "--start); 0: all",
+    "--start), whose run alone has a code and reconstructs; 0: all",
     "[0,7]" },
   { "target", LCL_OPTION_CHOICE, "set",
     "dec: targets computed over all the data every update_interval steps, or from each batch",
     "set|batch" },
-  { "update_interval", LCL_OPTION_INT, "140", "dec: steps between two computations of the targets",
-    "[1,1e9]" },
+  { "update_interval", LCL_OPTION_INT, "140",
+    "dec, target=set: steps between two computations of the targets", "[1,1e9]" },
   { "mask", LCL_OPTION_FLOAT, "0.2", "dae: share of the input set to 0", "[0,1)" },
 };
 
@@ -152,6 +152,12 @@ static lcl_tensor *target_rows(const net *n, lcl_build *b, lcl_tensor *log_q) {
 
 /* ---- graphs ---- */
 
+/* After the stages before the code's the deeper layers are as they were made. */
+static bool trains_code(const net *n, const lcl_options *o) {
+  const int64_t stage = lcl_option_int(o, "stage");
+  return stage == 0 || stage > n->n;
+}
+
 static lcl_tensor *mean_of(lcl_tensor *rows) {
   return lcl_mean(rows, LCL_ALL_AXES, false);
 }
@@ -159,6 +165,8 @@ static lcl_tensor *mean_of(lcl_tensor *rows) {
 static void build_train(lcl_build *b, const net *n, const lcl_options *o) {
   lcl_tensor *x = lcl_flatten(lcl_build_image(b));
   const int stage = (int)lcl_option_int(o, "stage");
+  if (is_dec(o)) b->begins_with = "dec with system=dae";
+  if (stage > 1) b->begins_with = "dec with the stage before";
   if (!is_dec(o)) {
     lcl_tensor *all = decode(
         n, encode(n, masked(o, x))); /* in a stage too: its parameters are kept for the next */
@@ -178,7 +186,7 @@ static void build_train(lcl_build *b, const net *n, const lcl_options *o) {
 
 static void build_eval(lcl_build *b, const net *n, const lcl_options *o) {
   lcl_tensor *x = lcl_flatten(lcl_build_image(b)), *z = encode(n, x);
-  lcl_build_features(b, z);
+  if (trains_code(n, o)) lcl_build_features(b, z);
   if (!is_dec(o)) {
     const int stage = (int)lcl_option_int(o, "stage");
     lcl_tensor *all = decode(n, z), *h = stage ? before_stage(n, x, stage) : x;
@@ -204,7 +212,8 @@ static void build(lcl_build *b) {
   net n = make_net(lcl_build_model(b), lcl_build_graph(b));
   if (lcl_build_mode(b) == LCL_MODE_TRAIN) build_train(b, &n, o);
   if (lcl_build_mode(b) == LCL_MODE_EVAL) build_eval(b, &n, o);
-  if (lcl_build_mode(b) == LCL_MODE_RECONSTRUCT && !is_dec(o)) build_reconstruct(b, &n, o);
+  if (lcl_build_mode(b) == LCL_MODE_RECONSTRUCT && !is_dec(o) && trains_code(&n, o))
+    build_reconstruct(b, &n, o);
 }
 
 /* ---- the first centres ---- */

@@ -32,7 +32,8 @@ static const lcl_option options[] = {
     "weight of the cross-entropy; 1: supervised only (default 0.3; small-cnn and resnet3-16 "
     "0.6)",
     "[0,1]" },
-  { "beta", LCL_OPTION_FLOAT, "0.5", "weight of reconstruction against entropy", "[0,1]" },
+  { "beta", LCL_OPTION_FLOAT, "0.5", "weight of reconstruction against entropy, with alpha below 1",
+    "[0,1]" },
   { "layer_weights", LCL_OPTION_FLOATS, "1",
     "weights of the reconstructions of the image, the first activation, the second, ... (equations "
     "11 and "
@@ -54,10 +55,10 @@ static const lcl_option options[] = {
     "[0,inf)" },
   { "w_template", LCL_OPTION_FLOAT, "1",
     "weight of what is above that bound, a mean over rows and classes", "[0,inf)" },
-  { "l2_mode", LCL_OPTION_CHOICE, "mean", "squared error over an example's elements",
+  { "l2_mode", LCL_OPTION_CHOICE, "mean", "recon=l2: squared error over an example's elements",
     "sum|half_sum|mean" },
-  { "unit_norm", LCL_OPTION_BOOL, "false", "scale each image to length 1, as the theory has it",
-    NULL },
+  { "unit_norm", LCL_OPTION_BOOL, "false",
+    "scale each image to length 1, as the theory has it (not bird10)", NULL },
   { "global_mean", LCL_OPTION_BOOL, "false", "large-cnn: average the maps before the last layer",
     NULL },
 };
@@ -223,6 +224,12 @@ static float alpha_of(const lcl_options *o) {
   return lcl_option_float_or(o, "alpha", high ? 0.6f : 0.3f);
 }
 
+/* Without the cross-entropy (alpha = 0) the classes are clusters. */
+static bool finds_clusters(const lcl_options *o) {
+  return alpha_of(o) == 0 && !lcl_option_is(o, "weights", "learned") &&
+         (!lcl_option_is(o, "weights", "linear") || lcl_option_float(o, "alpha_to") == 0);
+}
+
 static lcl_l2_mode l2_mode(const lcl_options *o) {
   if (lcl_option_is(o, "l2_mode", "half_sum")) return LCL_L2_HALF_SUM;
   return lcl_option_is(o, "l2_mode", "mean") ? LCL_L2_MEAN : LCL_L2_SUM;
@@ -241,14 +248,19 @@ static int read_weights(const lcl_options *o, float *weight) {
   }
 }
 
-/* Mean over rows of 1 - cosine of the angle between a and b. */
-static lcl_tensor *cosine_cost(lcl_tensor *a, lcl_tensor *b) {
+/* 1 - cosine of the angle between each row of a and that of b. */
+static lcl_tensor *cosine_rows(lcl_tensor *a, lcl_tensor *b) {
   a = lcl_flatten(a), b = lcl_flatten(b);
   lcl_tensor *product = lcl_sum(lcl_mul(a, b), LCL_AXIS(1), false);
   lcl_tensor *size = lcl_mul(lcl_sum(lcl_square(a), LCL_AXIS(1), false),
                              lcl_sum(lcl_square(b), LCL_AXIS(1), false));
-  lcl_tensor *cosine = lcl_div(product, lcl_sqrt(lcl_shift(size, 1e-12f)));
-  return lcl_shift(lcl_neg(lcl_mean(cosine, LCL_ALL_AXES, false)), 1);
+  return lcl_shift(lcl_neg(lcl_div(product, lcl_sqrt(lcl_shift(size, 1e-12f)))), 1);
+}
+
+/* R of each row. */
+static lcl_tensor *apart_rows(const lcl_options *o, lcl_tensor *back, lcl_tensor *layer) {
+  return lcl_option_is(o, "recon", "cosine") ? cosine_rows(back, layer)
+                                             : lcl_l2_rows(back, layer, l2_mode(o));
 }
 
 /* sum_l w_l R_l: each layer through the transpose of what the network computes from there on. */
@@ -264,9 +276,7 @@ static lcl_tensor *reconstruction_cost(const net *n, lcl_tensor *x, lcl_tensor *
   lcl_vjp(logits, logits, layer, count, back);
   for (int l = 0; l < count; l++) {
     if (weight[l] == 0) continue;
-    lcl_tensor *cost = lcl_option_is(n->o, "recon", "cosine")
-                           ? cosine_cost(back[l], layer[l])
-                           : lcl_l2(back[l], layer[l], l2_mode(n->o));
+    lcl_tensor *cost = lcl_mean(apart_rows(n->o, back[l], layer[l]), LCL_ALL_AXES, false);
     if (weight[l] != 1) cost = lcl_scale(cost, weight[l]);
     sum = sum ? lcl_add(sum, cost) : cost;
   }
@@ -386,15 +396,17 @@ static void build_train(lcl_build *b) {
     loss = lcl_add(loss, lcl_scale(over, (float)lcl_option_float(n.o, "w_template")));
   }
   lcl_build_loss(b, loss);
-  lcl_build_correct(b, lcl_correct_rows(labelled, label));
+  if (!finds_clusters(n.o)) lcl_build_correct(b, lcl_correct_rows(labelled, label));
 }
 
 static void build_eval(lcl_build *b) {
   net n = make_net(b);
   lcl_tensor *x = lcl_build_image(b), *label = lcl_build_label(b), *logits = logits_of(&n, x);
-  lcl_build_example(b, "loss", lcl_cross_entropy_rows(logits, label));
-  lcl_build_example(b, "reconstruction", lcl_l2_rows(inverse(logits, x), x, l2_mode(n.o)));
-  lcl__build_scores(b, logits, label);
+  const bool clusters = finds_clusters(n.o);
+  lcl_build_example(b, "loss",
+                    clusters ? lcl_entropy_rows(logits) : lcl_cross_entropy_rows(logits, label));
+  lcl_build_example(b, "reconstruction", apart_rows(n.o, inverse(logits, x), x));
+  if (!clusters) lcl__build_scores(b, logits, label);
   lcl_build_prediction(b, lcl_argmax(logits, 1, false));
   lcl_build_features(b, logits);
 }
@@ -427,8 +439,7 @@ static void data(const lcl_options *o, lcl_data_desc *d) {
 }
 
 static lcl_status check(const lcl_options *o, const lcl_model_data *d, bool bird) {
-  if (d->classes < 2)
-    return lcl__fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
+  LCL_TRY(lcl__need_classes(d));
   bool sound = d->channels == 1 && d->height == 1;
   if (bird && (!sound || d->width < 1024 + 5 * 512))
     return lcl__fail(LCL_ERR_ARGUMENT,
@@ -437,6 +448,9 @@ static lcl_status check(const lcl_options *o, const lcl_model_data *d, bool bird
                      1024 + 5 * 512);
   if (bird && lcl_option_is(o, "pooling", "mean"))
     return lcl__fail(LCL_ERR_ARGUMENT, "arch=bird10 has pooling=max alone");
+  if (bird && lcl_option_bool(o, "unit_norm"))
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "arch=bird10 scales sound by its largest value: no unit_norm");
   if (!bird && (d->height < 22 || d->width < 22))
     return lcl__fail(LCL_ERR_ARGUMENT,
                      "these networks need images of at least 22x22, not %lldx%lld",
@@ -444,10 +458,9 @@ static lcl_status check(const lcl_options *o, const lcl_model_data *d, bool bird
   return LCL_OK;
 }
 
-/* Without the cross-entropy (alpha = 0) the classes are clusters. */
 static lcl_status score(const lcl_model *m, const lcl_model_table *t, lcl_metrics *metrics) {
   double accuracy;
-  if (alpha_of(m->options) > 0 || !lcl_option_is(m->options, "weights", "fixed")) return LCL_OK;
+  if (!finds_clusters(m->options)) return LCL_OK;
   if (!t->labels || !t->prediction) return LCL_OK;
   LCL_TRY(lcl__cluster_accuracy(t->labels, t->prediction, t->n, m->data.classes, m->data.classes,
                                 &accuracy, NULL));
@@ -478,13 +491,14 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   if (!bird && !small) s->schedule.warmup = 200;
   s->batch = 50;
   s->epochs = bird ? 300 : strcmp(d->name, "synthetic") ? 100 : 5;
+  s->unlabelled = LCL_UNLABELLED_REST;
+  if (finds_clusters(o)) s->select = "last"; /* no epoch's clusters are named by the labels */
   if (bird) {
     s->prep.contrast = LCL_CONTRAST_MAX_ABS;
     s->select_last = 100; /* the best of the last 100 epochs */
     return LCL_OK;
   }
   s->unlabelled_batch = 50;
-  s->unlabelled = LCL_UNLABELLED_REST;
   s->labels_per_class = 5;
   if (lcl_option_bool(o, "unit_norm")) s->prep.contrast = LCL_CONTRAST_UNIT_NORM;
   return LCL_OK;

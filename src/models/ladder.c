@@ -415,9 +415,14 @@ static void data(const lcl_options *o, lcl_data_desc *d) {
 
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
   ladder n = { 0 };
-  if (d->classes < 2)
-    return lcl__fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
+  LCL_TRY(lcl__need_classes(d));
   LCL_TRY(read_ladder(&n, o, d, 0));
+  if (n.lowest <= n.layers && lcl_option_given(o, "unlabelled_batch") &&
+      lcl_option_int(o, "unlabelled_batch") == 0)
+    return lcl__fail(
+        LCL_ERR_ARGUMENT,
+        "option unlabelled_batch: unlabelled examples are what is denoised, at least 1 "
+        "a step (variant=baseline denoises none)");
   /* The authors train 150 epochs; the built-in digits are easier and there to be quick. */
   s->epochs = lcl_option_given(o, "epochs")  ? (int)lcl_option_int(o, "epochs")
               : strcmp(d->name, "synthetic") ? 150

@@ -50,6 +50,7 @@ static void build(lcl_build *b) {
   lcl_tensor *z = lcl_stop_gradient(train ? lcl_reparameterise(mu, logvar) : mu);
   lcl_tensor *logits = classify(m, z), *label = lcl_build_label(b);
   if (train) {
+    b->begins_with = LCL_M1_RUN;
     lcl_tensor *rows = lcl_build_weigh(b, lcl_cross_entropy_rows(logits, label));
     lcl_build_loss(b, lcl_mean(rows, LCL_ALL_AXES, false));
     lcl_build_correct(b, lcl_correct_rows(logits, label));
@@ -71,8 +72,7 @@ static void data(const lcl_options *o, lcl_data_desc *d) {
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
   lcl_m1_net n;
   LCL_TRY(read_net(&n, o, d));
-  if (d->classes < 2)
-    return lcl__fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
+  LCL_TRY(lcl__need_classes(d));
   lcl__vae_settings(d, s);
   s->select = "error_percent";
   return LCL_OK;

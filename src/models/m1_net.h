@@ -10,6 +10,7 @@
 #include "latentcl/model.h"
 
 enum { LCL_M1_LAYERS = 4 };
+#define LCL_M1_RUN "vae with arch=mlp" /* the runs that train it */
 
 typedef struct lcl_m1_net {
   int n, hidden[LCL_M1_LAYERS];

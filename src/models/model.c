@@ -127,6 +127,13 @@ lcl_tensor *lcl__build_cross_entropy(lcl_build *b, lcl_tensor *logits, lcl_tenso
   return lcl_mean(lcl_build_weigh(b, lcl_cross_entropy_rows(logits, label)), LCL_ALL_AXES, false);
 }
 
+lcl_status lcl__need_classes(const lcl_model_data *d) {
+  if (d->classes > 1) return LCL_OK;
+  return lcl__fail(LCL_ERR_ARGUMENT, d->classes
+                                         ? "this model tells classes apart; the data have one"
+                                         : "this model needs labels; the data have none");
+}
+
 void lcl__build_scores(lcl_build *b, lcl_tensor *logits, lcl_tensor *label) {
   const int64_t k = lcl_option_int(b->model->options, "top_k"),
                 classes = lcl_tensor_shape(logits).dim[1];

@@ -96,6 +96,8 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
                      "levels=2 needs images of one channel: give colours=grey, or levels=256");
   if (channels == 3 && lcl_option_int(o, "hidden") < 3)
     return lcl__fail(LCL_ERR_ARGUMENT, "option hidden: three channels need at least 3 units");
+  if (channels == 3 && lcl_option_given(o, "head_width") && lcl_option_int(o, "head_width") < 3)
+    return lcl__fail(LCL_ERR_ARGUMENT, "option head_width: three channels need at least 3 maps");
   s->epochs = 100;
   s->batch = 16;
   s->prep.colour = grey && d->channels == 3 ? LCL_COLOUR_GREY : LCL_COLOUR_KEEP;

@@ -55,22 +55,24 @@ static const lcl_option options[] = {
     "ladder: 1000-500-250-250-250; auto: cifar for colour, else conv",
     "auto|conv|mlp|cifar|ladder" },
   { "lambda1", LCL_OPTION_FLOAT, "",
-    "weight of the reconstruction terms (default 0.03; cifar 0.01)", NULL },
-  { "lambda2", LCL_OPTION_FLOAT, "1", "weight of the clean path's NLL beside the perturbed one's",
-    NULL },
+    "weight of the reconstruction terms, of which feed-forward has none (default 0.03; cifar 0.01)",
+    "[0,inf)" },
+  { "lambda2", LCL_OPTION_FLOAT, "1",
+    "perturb variants: weight of the clean path's NLL beside the perturbed one's", "[0,inf)" },
   { "perturb_std", LCL_OPTION_FLOAT, "0.2",
-    "standard deviation of the perturbation, in units of the range", "[0,inf)" },
+    "standard deviation of the perturbation, in units of the range (variants that do not train "
+    "with it: of the images that are shown)",
+    "[0,inf)" },
   { "perturb_range_grad", LCL_OPTION_BOOL, "true",
-    "let the gradient flow through that range; without it the noise only ever calls for larger "
-    "logits, and "
-    "with many labels "
-    "their scale runs away",
+    "perturb variants: let the gradient flow through that range; without it the noise only ever "
+    "calls for larger logits, and with many labels their scale runs away",
     NULL },
   { "l2_mode", LCL_OPTION_CHOICE, "sum", "squared error over an example's elements",
     "sum|half_sum|mean" },
   { "recon_target_sg", LCL_OPTION_BOOL, "false",
     "stop the gradient through the targets of reconstruction", NULL },
-  { "dec_act_z", LCL_OPTION_CHOICE, "relu", "activation of z_R", "relu|linear" },
+  { "dec_act_z", LCL_OPTION_CHOICE, "relu", "base and perturb variants: activation of z_R",
+    "relu|linear" },
   { "init", LCL_OPTION_CHOICE, "unit",
     "initial weights: uniform of variance 1/fan-in, the default of the paper's framework, or He "
     "normal",
@@ -79,7 +81,8 @@ static const lcl_option options[] = {
     "noise on the encoder's input while training (the paper's variants: 0.1)", "[0,inf)" },
   { "denoise_where", LCL_OPTION_CHOICE, "input", "where that noise enters", "input|every_layer" },
   { "denoise_target", LCL_OPTION_CHOICE, "clean_pass",
-    "what inner reconstructions are compared with when denoising", "clean_pass|noisy_pass" },
+    "what inner reconstructions (all but recon-one's) are compared with when denoising",
+    "clean_pass|noisy_pass" },
 };
 
 /* ---- network ---- */
@@ -314,7 +317,8 @@ static void show_samples(lcl_build *b, net *n, lcl_tensor *z, lcl_tensor *y, boo
 static void build_reconstruct(lcl_build *b) {
   net n = make_net(b);
   const char *variant = lcl_option_text(n.o, "variant");
-  if (strcmp(variant, "feed-forward") == 0) return; /* its decoder was never trained */
+  if (strcmp(variant, "feed-forward") == 0 || lambda1(&n) == 0)
+    return; /* the decoder was never trained */
   bool proposed = strcmp(variant, "base") == 0 || strncmp(variant, "perturb", 7) == 0;
   lcl_tensor *h[MAX_LAYERS + 1];
   lcl_tensor *image = lcl_build_image(b);
@@ -341,8 +345,7 @@ static void build(lcl_build *b) {
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
   const architecture *a = choose(o, d);
   bool cifar = strcmp(a->name, "cifar") == 0, synthetic = strcmp(d->name, "synthetic") == 0;
-  if (d->classes < 2)
-    return lcl__fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
+  LCL_TRY(lcl__need_classes(d));
   /* The paper trains 160 epochs of real data; the built-in digits are easier and there to be quick.
    */
   int quarter = synthetic ? 10 : 40;

@@ -21,7 +21,9 @@ static const lcl_option common[] = {
     "[-1,1e9]" },
   { "validation_random", LCL_OPTION_BOOL, "",
     "split at random, by the seed, instead of the last ones", NULL },
-  { "optimiser", LCL_OPTION_CHOICE, "", "update rule",
+  { "optimiser", LCL_OPTION_CHOICE, "",
+    "update rule; one that is not the model's own begins with its usual numbers (momentum 0.9; "
+    "rmsprop without momentum)",
     "sgd|momentum|nesterov|rmsprop|adam|adadelta" },
   { "lr", LCL_OPTION_FLOAT, "", "initial learning rate", "(0,inf)" },
   { "lr_schedule", LCL_OPTION_CHOICE, "",
@@ -128,9 +130,11 @@ static lcl_status apply_schedule(lcl_schedule *s, const lcl_options *o, int epoc
   if (by_factor && s->factor <= 0) s->factor = s->kind == LCL_SCHEDULE_EXPONENTIAL ? 0.99 : 5;
   if ((s->kind == LCL_SCHEDULE_STEP || s->kind == LCL_SCHEDULE_PLATEAU) && s->every <= 0)
     s->every = 40;
-  if (!lcl_option_is(o, "lr_schedule", "linear")) return LCL_OK;
+  if (s->kind != LCL_SCHEDULE_LINEAR) return LCL_OK;
   if (s->until <= 0) s->until = epochs;
-  if (s->until > s->from) return LCL_OK;
+  const bool asked = lcl_option_given(o, "lr_schedule") || lcl_option_given(o, "lr_from") ||
+                     lcl_option_given(o, "lr_until");
+  if (s->until > s->from || !asked) return LCL_OK;
   return lcl__fail(
       LCL_ERR_ARGUMENT,
       "lr_schedule=linear falls between lr_from and lr_until: more than lr_from=%d was "
@@ -139,9 +143,15 @@ static lcl_status apply_schedule(lcl_schedule *s, const lcl_options *o, int epoc
 }
 
 static void apply_optimiser(lcl_optimiser_desc *d, const lcl_options *o) {
-  if (lcl_option_given(o, "optimiser")) {
-    for (size_t i = 0; i < LCL_COUNT(optimisers); i++)
-      if (lcl_option_is(o, "optimiser", optimisers[i])) d->kind = (lcl_optimiser_kind)i;
+  const lcl_optimiser_kind own = d->kind;
+  for (size_t i = 0; i < LCL_COUNT(optimisers); i++)
+    if (lcl_option_is(o, "optimiser", optimisers[i])) d->kind = (lcl_optimiser_kind)i;
+  if (d->kind != own) { /* the model's numbers are of its own rule: Adam's beta1 is no momentum */
+    d->beta1 = 0;
+    d->beta2 = 0;
+    d->eps = 0;
+    d->damping = 0;
+    d->eps_outside = false;
   }
   double v = d->weight_decay;
   read_float(o, "weight_decay", &v);

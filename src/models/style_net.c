@@ -213,8 +213,10 @@ static void build_train(lcl_build *b, const lcl_style_net *n) {
    * bound. */
   lcl_build_loss(b, ob.total ? lcl_shift(ob.total, w_l * logf((float)n->classes)) : NULL);
   lcl_build_correct(b, lcl_correct_rows(t.logits, label));
-  if (n->on_m1) /* its parameters are kept, for images */
-    lcl__m1_decode(&n->m1, explained(n, lcl_build_image(b), false));
+  if (!n->on_m1) return;
+  b->begins_with = LCL_M1_RUN;
+  /* The decoder's parameters are kept, for images. */
+  lcl__m1_decode(&n->m1, explained(n, lcl_build_image(b), false));
 }
 
 static void build_eval(lcl_build *b, const lcl_style_net *n) {
@@ -281,6 +283,11 @@ static void build_sample(lcl_build *b, const lcl_style_net *n) {
   lcl_build_output(b, "means", lcl_gather(lcl_mean(samples, LCL_AXIS(1), false), label));
 }
 
+/* Whether the decoder is trained: by labelled or by unlabelled images. */
+static bool decodes(const lcl_model *m) {
+  return lcl_option_float(m->options, "w_l") > 0 || m->settings.unlabelled_batch > 0;
+}
+
 void lcl__style_build(lcl_build *b, bool y_in_encoder) {
   const lcl_model *m = lcl_build_model(b);
   lcl_style_net n;
@@ -289,8 +296,12 @@ void lcl__style_build(lcl_build *b, bool y_in_encoder) {
   switch (lcl_build_mode(b)) {
   case LCL_MODE_TRAIN: build_train(b, &n); break;
   case LCL_MODE_EVAL: build_eval(b, &n); break;
-  case LCL_MODE_RECONSTRUCT: build_reconstruct(b, &n); break;
-  case LCL_MODE_SAMPLE: build_sample(b, &n); break;
+  case LCL_MODE_RECONSTRUCT:
+    if (decodes(m)) build_reconstruct(b, &n);
+    break;
+  case LCL_MODE_SAMPLE:
+    if (decodes(m)) build_sample(b, &n);
+    break;
   default: break;
   }
 }
@@ -319,8 +330,7 @@ lcl_status lcl__style_net_init(lcl_style_net *n, const lcl_options *o, const lcl
                          .softmax = lcl_option_is(o, "cls_out", "softmax"),
                          .on_m1 = lcl_option_is(o, "input", "m1"),
                          .units = lcl_option_int(o, "units") };
-  if (d->classes < 2)
-    return lcl__fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
+  LCL_TRY(lcl__need_classes(d));
   if (n->on_m1) return lcl__m1_read(&n->m1, o, "m1_hidden", "m1_latent_size", d);
   if (side(d->height, 2) < 1 || side(d->width, 2) < 1)
     return lcl__fail(LCL_ERR_ARGUMENT,
@@ -339,10 +349,8 @@ lcl_status lcl__style_settings(const lcl_options *o, const lcl_model_data *d, lc
   bool synthetic = strcmp(d->name, "synthetic") == 0;
   s->epochs = synthetic ? 20 : 200;
   s->batch = 100;
-  if (lcl_option_int(o, "labels_per_class") > 0) {
-    s->unlabelled_batch = 100;
-    s->unlabelled = LCL_UNLABELLED_REST;
-  }
+  s->unlabelled = LCL_UNLABELLED_REST;
+  if (lcl_option_int(o, "labels_per_class") > 0) s->unlabelled_batch = 100;
   s->optimiser = lcl__adam();
   s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_CONSTANT, .lr = 3e-4 };
   s->range_lo = 0;

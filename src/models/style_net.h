@@ -34,9 +34,9 @@
       { "units", LCL_OPTION_INT, "500", "input=m1: units of the hidden layers on the latent",      \
         "[1,65536]" },                                                                             \
       { "latent", LCL_OPTION_INT, "50", "dimensions of the style z", "[1,4096]" },                 \
-      { "maps", LCL_OPTION_INTS, "4,8", "maps of the two convolutions", "[1,4096]" },              \
+      { "maps", LCL_OPTION_INTS, "4,8", "input=image: maps of the two convolutions", "[1,4096]" }, \
       { "mid_affine", LCL_OPTION_CHOICE, "auto",                                                   \
-        "affine layer between the convolutions (auto: on images up to 32x32)",                     \
+        "input=image: affine layer between the convolutions (auto: on images up to 32x32)",        \
         "auto|true|false" },                                                                       \
       { "cls_out", LCL_OPTION_CHOICE, "sigmoid",                                                   \
         "class output: sigmoid units with cross-entropy each, or softmax", "sigmoid|softmax" },    \

@@ -30,12 +30,13 @@ static const lcl_option options[] = {
     "arch=mlp: widths of the encoder; the decoder mirrors them", "[1,4096]" },
   { "latent_size", LCL_OPTION_INT, "50", "arch=mlp: dimensions of the latent", "[1,4096]" },
   { "decoder_fc", LCL_OPTION_BOOL, "true",
-    "square fully-connected layer between the sample and the decoder", NULL },
+    "arch=conv: square fully-connected layer between the sample and the decoder", NULL },
   { "n_interspersed_fc", LCL_OPTION_INT, "0",
-    "more square layers: 1: between the convolutions of both paths; 2: also after the encoder's "
+    "arch=conv: more square layers: 1: between the convolutions of both paths; 2: also after the "
+    "encoder's "
     "second and after decoder_fc",
     "[0,2]" },
-  { "maps", LCL_OPTION_INT, "16", "maps of the convolutions", "[1,1024]" },
+  { "maps", LCL_OPTION_INT, "16", "arch=conv: maps of the convolutions", "[1,1024]" },
   { "latent", LCL_OPTION_CHOICE, "normal",
     "what an image becomes: a normal distribution, one whose samples leapfrog steps move on "
     "(Hamiltonian variational inference), or a point (a plain autoencoder: no KL, no samples)",

@@ -244,13 +244,22 @@ static void build_sample(lcl_build *b, net *n) {
                    image_of(n, lcl__vae_row_classes(n->g, rows, n->classes), s));
 }
 
+/* Whether the decoder is trained. */
+static bool decodes(const net *n) {
+  return lcl_option_float(n->o, "w_r") > 0;
+}
+
 static void build(lcl_build *b) {
   net n = make_net(b);
   switch (lcl_build_mode(b)) {
   case LCL_MODE_TRAIN: build_train(b, &n); break;
   case LCL_MODE_EVAL: build_eval(b, &n); break;
-  case LCL_MODE_RECONSTRUCT: build_reconstruct(b, &n); break;
-  case LCL_MODE_SAMPLE: build_sample(b, &n); break;
+  case LCL_MODE_RECONSTRUCT:
+    if (decodes(&n)) build_reconstruct(b, &n);
+    break;
+  case LCL_MODE_SAMPLE:
+    if (decodes(&n)) build_sample(b, &n);
+    break;
   default: break;
   }
 }
@@ -264,8 +273,7 @@ static void data(const lcl_options *o, lcl_data_desc *d) {
 
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
   int width[MAX_LAYERS];
-  if (d->classes < 2)
-    return lcl__fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
+  LCL_TRY(lcl__need_classes(d));
   if (read_layers(o, width) < 1)
     return lcl__fail(LCL_ERR_ARGUMENT,
                      "option layers: expected 1 to %d widths like 1000,500,250, got \"%s\"",

@@ -231,7 +231,9 @@ static void build(lcl_build *b) {
   switch (lcl_build_mode(b)) {
   case LCL_MODE_TRAIN: build_train(b, &n); break;
   case LCL_MODE_EVAL: build_eval(b, &n); break;
-  case LCL_MODE_RECONSTRUCT: build_reconstruct(b, &n); break;
+  case LCL_MODE_RECONSTRUCT:
+    if (bound_weight(&n) > 0) build_reconstruct(b, &n); /* else the image was never trained */
+    break;
   default: break;
   }
 }
@@ -253,8 +255,7 @@ static lcl_status check_options(const lcl_options *o) {
 }
 
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
-  if (d->classes < 2)
-    return lcl__fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
+  LCL_TRY(lcl__need_classes(d));
   LCL_TRY(check_options(o));
   int third = strcmp(d->name, "synthetic") == 0 ? 7 : 50;
   s->epochs = 3 * third;

@@ -69,13 +69,10 @@ static lcl_status show_row(lcl_session *s, const float *prepared, lcl_image_rows
 /* One example of each class in turn; without labels the first ones. */
 static lcl_status choose(lcl_session *s, const lcl_dataset *ds, int columns, float *x,
                          int32_t *labels, int32_t *index) {
-  float *raw = lcl__alloc(lcl_dataset_elements(ds) * sizeof(float));
   int c, h, w;
-  if (!raw) return LCL_ERR_HOST_MEMORY;
   lcl_prep_shape(s->prep, &c, &h, &w);
-  lcl_status st = LCL_OK;
   int64_t from = 0;
-  for (int k = 0; k < columns && st == LCL_OK; k++) {
+  for (int k = 0; k < columns; k++) {
     int64_t i = from;
     if (ds->labels && ds->classes > 0) {
       int want = k % ds->classes;
@@ -84,13 +81,10 @@ static lcl_status choose(lcl_session *s, const lcl_dataset *ds, int columns, flo
     }
     labels[k] = ds->labels ? ds->labels[i] : -1;
     index[k] = (int32_t)i;
-    st = lcl_dataset_example(ds, i, raw);
-    if (st == LCL_OK)
-      st = lcl_prep_apply(s->prep, raw, x + (size_t)k * (size_t)c * (size_t)h * (size_t)w);
+    LCL_TRY(lcl__session_examples(s, ds, i, 1, x + (size_t)k * (size_t)c * (size_t)h * (size_t)w));
     from = (i + 1) % ds->count;
   }
-  lcl__free(raw);
-  return st;
+  return LCL_OK;
 }
 
 static lcl_status keep_outputs(void *user, lcl_compiled *compiled) {

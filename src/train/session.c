@@ -253,7 +253,7 @@ lcl_status lcl__session_examples(lcl_session *s, const lcl_dataset *ds, int64_t 
   float *raw = lcl__alloc(lcl_dataset_elements(ds) * sizeof *raw);
   lcl_status st = raw ? LCL_OK : LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; i < n && st == LCL_OK; i++) {
-    st = lcl_dataset_example(ds, first + i, raw);
+    st = lcl__evaluation_example(ds, s->seed, first + i, raw);
     if (st == LCL_OK) st = lcl_prep_apply(s->prep, raw, out + i * size);
   }
   lcl__free(raw);

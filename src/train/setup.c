@@ -300,7 +300,13 @@ static lcl_status first_values(lcl_trainer *t) {
   lcl_session *s = t->s;
   lcl_model_examples ex;
   float *images;
-  if (t->d->start) LCL_TRY(load_start(t));
+  const char *begins_with = t->compiled.build.begins_with;
+  if (t->d->start)
+    LCL_TRY(load_start(t));
+  else if (begins_with)
+    lcl__logf(LCL_LOG_WARN,
+              "%s begins with the weights of a run of %s (--start); without one they are random",
+              s->cls->name, begins_with);
   if (!s->cls->start) return LCL_OK;
   lcl_status st = all_examples(s, &ex, &images);
   if (st == LCL_OK) st = s->cls->start(s->model, s->store, &ex);

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "graph/graph.h"
 #include "models/build.h"
 
 enum { ROWS = 3, SIDE = 22, STEPS = 6 };
@@ -103,20 +104,81 @@ static void learned_weights(void **state) {
   assert_true(low); /* the limit was met */
 }
 
-/* With alpha = 0 the prediction is a cluster: the best assignment counts; else it is not asked for.
- */
+/* The graph of evaluation and its values of some rows; names that it lacks stay NaN. */
+static void evaluate(const lcl_model *m, const char *const *names, int n, double *mean) {
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_build b;
+  float x[ROWS * SIDE * SIDE], value[ROWS];
+  const int32_t label[ROWS] = { 0, 3, 1 };
+  for (int i = 0; i < ROWS * SIDE * SIDE; i++) x[i] = (float)((i * 37) % 23) / 23;
+  ASSERT_OK(lcl_store_create(ctx, 3, &store));
+  ASSERT_OK(lcl_graph_create(store, "eval", &g));
+  ASSERT_OK(lcl__build_init(&b, m, g, LCL_MODE_EVAL, ROWS, 0));
+  for (int k = 0; k < n; k++) {
+    mean[k] = (double)NAN;
+    for (int i = 0; i < b.n_examples; i++) {
+      lcl_program *p;
+      if (strcmp(b.examples[i].name, names[k]) != 0) continue;
+      ASSERT_OK(lcl_compile(
+          g, &(lcl_compile_desc) { .fetch = &b.examples[i].t, .n_fetch = 1, .only_fetch = true },
+          &p));
+      ASSERT_OK(lcl_feed(p, "image", x, sizeof x));
+      if (lcl__program_reads(p, "label")) ASSERT_OK(lcl_feed(p, "label", label, sizeof label));
+      ASSERT_OK(lcl_run(p));
+      ASSERT_OK(lcl_fetch(p, "#0", value, sizeof value));
+      mean[k] = 0;
+      for (int r = 0; r < ROWS; r++) mean[k] += (double)value[r] / ROWS;
+      lcl_program_destroy(p);
+    }
+  }
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+}
+
+/* Evaluation measures the reconstruction as training does: of cosines, at most 2. */
+static void same_measure(void **state) {
+  (void)state;
+  static const char *const name = "reconstruction";
+  double by[3];
+  static const char *const costs[] = { "recon=cosine", "l2_mode=sum", "l2_mode=half_sum" };
+  for (int i = 0; i < 3; i++) {
+    lcl_model *m = create(&costs[i], 1);
+    evaluate(m, &name, 1, &by[i]);
+    lcl_model_destroy(m);
+  }
+  assert_true(by[0] >= 0 && by[0] <= 2);
+  assert_true(by[1] > 10);
+  assert_float_equal(by[2], by[1] / 2, by[1] * 1e-6);
+}
+
+/* With alpha = 0 throughout the prediction is a cluster: the best assignment counts, and neither an
+ * error nor a cross-entropy with labels is told; else the assignment is not asked for. */
 static void clusters(void **state) {
   (void)state;
   static const int32_t label[] = { 0, 0, 1, 1, 2, 3 }, prediction[] = { 2, 2, 0, 0, 1, 1 };
-  static const char *const cases[] = { "alpha=0", "alpha=0.5" };
+  static const struct {
+    const char *set[3];
+    bool clusters;
+  } cases[] = { { { "alpha=0", "beta=0.5", "weights=fixed" }, true },
+                { { "alpha=0", "beta_to=1", "weights=linear" }, true },
+                { { "alpha=0", "alpha_to=0.5", "weights=linear" }, false },
+                { { "alpha=0", "beta=0.5", "weights=learned" }, false },
+                { { "alpha=0.5", "beta=0.5", "weights=fixed" }, false } };
+  static const char *const names[] = { "correct", "loss" };
   const lcl_model_table t = { .split = "all", .n = 6, .labels = label, .prediction = prediction };
   for (size_t i = 0; i < LCL_COUNT(cases); i++) {
-    lcl_model *m = create(&cases[i], 1);
+    lcl_model *m = create(cases[i].set, 3);
     lcl_metrics metrics = { 0 };
+    double value[2];
     ASSERT_OK(m->cls->score(m, &t, &metrics));
     const double *accuracy = lcl_metrics_get(&metrics, "accuracy_percent");
-    assert_true((accuracy != NULL) == (i == 0));
+    assert_true((accuracy != NULL) == cases[i].clusters);
     if (accuracy) assert_float_equal(*accuracy, 100 * 5 / 6.0, 1e-9);
+    assert_string_equal(m->settings.select, cases[i].clusters ? "last" : "error_percent");
+    evaluate(m, names, 2, value);
+    assert_true(isnan(value[0]) == cases[i].clusters);
+    if (cases[i].clusters) ASSERT_BETWEEN(value[1], 0, log(4) + 1e-6);
     lcl_model_destroy(m);
   }
 }
@@ -125,6 +187,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(linear_weights),
     cmocka_unit_test(learned_weights),
+    cmocka_unit_test(same_measure),
     cmocka_unit_test(clusters),
   };
   return cmocka_run_group_tests(tests, setup, teardown);

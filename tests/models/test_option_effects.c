@@ -270,7 +270,7 @@ static const model_case cases[] = {
       { "width", "3", "arch=vgg variant=baseline" },
       { "dropout", "0.5", "arch=vgg width=2 variant=baseline" },
       { "batch_norm", NULL, "arch=vgg width=2 variant=baseline" },
-      { "wd_mode", NULL, "arch=vgg width=2 variant=baseline weight_decay=0.01" } } },
+      { "wd_mode", NULL, "arch=vgg width=2 variant=baseline" } } },
   { "vae",
     "maps=3",
     &grey,

@@ -9,6 +9,7 @@
 #include "latentcl/nn.h"
 #include "latentcl/train.h"
 #include "models/build.h"
+#include "models/tables.h"
 #include "nn/evaluate.h"
 #include "ops/map_code.h"
 
@@ -206,14 +207,40 @@ static const lcl_tensor *term_named(const world *w, const char *name) {
   return NULL;
 }
 
+enum { LAYERS = 7 };
+
+typedef struct preset {
+  const char *options;
+  float weight[LAYERS], pixels, noise; /* noise on the pixels, and above them */
+} preset;
+
+static void check_preset(const preset *c) {
+  world w = begin("ladder", &mnist, c->options, 4, 4);
+  for (int l = 0; l < LAYERS; l++) {
+    char name[24];
+    snprintf(name, sizeof name, "denoise%d", l);
+    const lcl_tensor *cost = term_named(&w, name);
+    const float weight = cost ? factor_of(&w, cost) : 0;
+    if (weight != c->weight[l])
+      fail_msg("%s: layer %d weighs %g, published %g", c->options, l, weight, c->weight[l]);
+  }
+  int layers = 0;
+  for (size_t k = 0; k < w.graph->nodes.n; k++) {
+    const lcl_node *node = w.graph->nodes.data[k];
+    if (!(node->op->flags & LCL_OP_RANDOM)) continue;
+    const float noise = factor_of(&w, &node->out[0]);
+    const float want = layers++ == 0 ? c->pixels : c->noise;
+    if (noise != want)
+      fail_msg("%s: noise %d is %g, published %g", c->options, layers, noise, want);
+  }
+  assert_int_equal(layers, LAYERS);
+  end(&w);
+}
+
 /* The published weights and noise of each layer follow the number of labels and the variant. */
 static void presets(void **state) {
   (void)state;
-  enum { LAYERS = 7 };
-  const struct {
-    const char *options;
-    float weight[LAYERS], pixels, noise; /* noise on the pixels, and above them */
-  } cases[] = {
+  static const preset cases[] = {
     { "labels_per_class=5", { 2000, 20, 0.1f, 0.1f, 0.1f, 0.1f, 0.1f }, 0.3f, 0.3f },
     { "labels_per_class=10", { 1000, 10, 0.1f, 0.1f, 0.1f, 0.1f, 0.1f }, 0.3f, 0.3f },
     { "labels_per_class=100", { 2000, 20, 0.1f, 0.1f, 0.1f, 0.1f, 0.1f }, 0.3f, 0.2f },
@@ -225,27 +252,67 @@ static void presets(void **state) {
     { "labels_per_class=0 variant=gamma", { [LAYERS - 1] = 2 }, 0.3f, 0.3f },
     { "labels_per_class=10 variant=baseline", { 0 }, 0.3f, 0.5f },
   };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) check_preset(&cases[i]);
+}
+
+/* The Ladder beside semantic noise is a public code's, which has those of 100 labels throughout. */
+static void public_code(void **state) {
+  (void)state;
+  const lcl_table *t;
+  ASSERT_OK(lcl__table_find("semantic-noise/table2-ladder", &t));
+  const int row = lcl__table_row_index(t, "ladder");
+  for (int c = 0; c < t->n_columns; c++) {
+    const char *pairs[3 * LCL_TABLE_SET];
+    char text[256] = "";
+    const size_t n = lcl__table_pairs(t, row, c, pairs);
+    for (size_t i = 0; i < n; i++) {
+      strcat(text, pairs[i]);
+      strcat(text, " ");
+    }
+    check_preset(&(preset) { text, { 1000, 10, 0.1f, 0.1f, 0.1f, 0.1f, 0.1f }, 0.3f, 0.3f });
+  }
+}
+
+/* There are no images of a decoder that nothing trains, and no features of such a code. */
+static void untrained(void **state) {
+  (void)state;
+  static const struct {
+    const char *model, *options;
+    bool images; /* with them there is something to show */
+  } cases[] = { { "semantic-noise", "arch=mlp lambda1=0", false },
+                { "semantic-noise", "arch=mlp variant=feed-forward", false },
+                { "semantic-noise", "arch=mlp variant=recon-one", true },
+                { "ladder", "widths=9-8 variant=gamma", false },
+                { "m2", "maps=2,2 w_l=0", false },
+                { "m2", "maps=2,2 w_l=0 labels_per_class=5", true },
+                { "two-head", "maps=2,2 w_l=0", false },
+                { "vae-ladder", "layers=9,8 w_r=0", false },
+                { "vae-ladder", "layers=9,8 w_kl=0", true },
+                { "vae-ladder-control", "layers=9,8 w_vae=0", false },
+                { "vae-ladder-control", "layers=9,8", true },
+                { "dec", "hidden=9,8 latent=4 stage=2", false },
+                { "dec", "hidden=9,8 latent=4 stage=3", true } };
   for (size_t i = 0; i < LCL_COUNT(cases); i++) {
-    world w = begin("ladder", &mnist, cases[i].options, 4, 4);
-    for (int l = 0; l < LAYERS; l++) {
-      char name[24];
-      snprintf(name, sizeof name, "denoise%d", l);
-      const lcl_tensor *cost = term_named(&w, name);
-      const float weight = cost ? factor_of(&w, cost) : 0;
-      if (weight != cases[i].weight[l])
-        fail_msg("%s: layer %d weighs %g, published %g", cases[i].options, l, weight,
-                 cases[i].weight[l]);
+    world w = begin(cases[i].model, &mnist, cases[i].options, 20, 20);
+    const bool samples = w.model->cls->can & LCL_CAN_SAMPLE;
+    for (int mode = LCL_MODE_RECONSTRUCT;
+         mode <= (samples ? LCL_MODE_SAMPLE : LCL_MODE_RECONSTRUCT); mode++) {
+      lcl_graph *g;
+      lcl_build b;
+      ASSERT_OK(lcl_graph_create(w.store, "images", &g));
+      const lcl_status s = lcl__build_init(&b, w.model, g, (lcl_model_mode)mode, 20, 0);
+      if (s != (cases[i].images ? LCL_OK : LCL_ERR_UNSUPPORTED))
+        fail_msg("%s %s: status %d in mode %d", cases[i].model, cases[i].options, (int)s, mode);
+      lcl_graph_destroy(g);
     }
-    int layers = 0;
-    for (size_t k = 0; k < w.graph->nodes.n; k++) {
-      const lcl_node *node = w.graph->nodes.data[k];
-      if (!(node->op->flags & LCL_OP_RANDOM)) continue;
-      const float noise = factor_of(&w, &node->out[0]);
-      const float want = layers++ == 0 ? cases[i].pixels : cases[i].noise;
-      if (noise != want)
-        fail_msg("%s: noise %d is %g, published %g", cases[i].options, layers, noise, want);
+    if (strcmp(cases[i].model, "dec") == 0) {
+      lcl_graph *g;
+      lcl_build b;
+      ASSERT_OK(lcl_graph_create(w.store, "eval", &g));
+      ASSERT_OK(lcl__build_init(&b, w.model, g, LCL_MODE_EVAL, 20, 0));
+      assert_true((b.features != NULL) == cases[i].images);
+      lcl_graph_destroy(g);
     }
-    assert_int_equal(layers, LAYERS);
     end(&w);
   }
 }
@@ -259,6 +326,9 @@ static void refused(void **state) {
     .name = "sound", .channels = 1, .height = 1, .width = 22050, .classes = 3
   };
   const lcl_model_data plain = { .name = "test", .channels = 1, .height = 28, .width = 28 };
+  const lcl_model_data colour = {
+    .name = "test", .channels = 3, .height = 32, .width = 32, .classes = 3
+  };
   const struct {
     const char *model, *options;
     const lcl_model_data *data;
@@ -267,6 +337,7 @@ static void refused(void **state) {
     { "ladder", "lambda=1,x", &mnist },
     { "ladder", "noise=-1", &mnist },
     { "ladder", "widths=0", &mnist },
+    { "ladder", "unlabelled_batch=0", &mnist },
     { "ladder", "", &plain },
     { "imsat", "", &plain },
     { "imsat", "clusters=1", &mnist },
@@ -284,6 +355,9 @@ static void refused(void **state) {
     { "inversion", "", &tiny },
     { "inversion", "arch=bird10", &mnist },
     { "inversion", "arch=bird10 pooling=mean", &sound },
+    { "inversion", "arch=bird10 unit_norm=true", &sound },
+    { "pixelrnn", "levels=256 head_width=2", &colour },
+    { "augconv", "wd_mode=after weight_decay=0.001", &colour },
     { "augconv", "arch=vgg", &sound },
     { "augconv", "arch=vgg", &tiny },
     { "augconv", "", &sound },
@@ -642,7 +716,8 @@ static void vat(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(sizes),         cmocka_unit_test(switches),
-    cmocka_unit_test(presets),       cmocka_unit_test(refused),
+    cmocka_unit_test(presets),       cmocka_unit_test(public_code),
+    cmocka_unit_test(untrained),     cmocka_unit_test(refused),
     cmocka_unit_test(learns),        cmocka_unit_test(statistics),
     cmocka_unit_test(imsat_scaling), cmocka_unit_test(imsat_defaults),
     cmocka_unit_test(vat),           cmocka_unit_test(dec_target),

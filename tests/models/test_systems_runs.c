@@ -289,6 +289,65 @@ static void latent_features(void **state) {
   assert_int_equal(kept("m1-m2", "vae"), 14);
 }
 
+static void hear(lcl_log_level level, const char *message, void *user) {
+  if (level == LCL_LOG_WARN) snprintf(user, 200, "%s", message);
+}
+
+/* Models on another run's weights say so where there is none. */
+static void random_beginnings(void **state) {
+  (void)state;
+  static const struct {
+    const char *model, *first, *set[3]; /* first: which run it lacks */
+  } cases[] = {
+    { "m1", "vae with arch=mlp", { "hidden=9", "latent_size=4", "batch=60" } },
+    { "m2", "vae with arch=mlp", { "input=m1", "m1_hidden=9", "m1_latent_size=4" } },
+    { "dec", "dec with system=dae", { "system=dec", "hidden=9", "latent=3" } },
+    { "dec", "dec with the stage before", { "stage=2", "hidden=9", "latent=3" } },
+    { "dec", NULL, { "stage=1", "hidden=9", "latent=3" } },
+  };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    char name[24], out[400], heard[200] = "";
+    snprintf(name, sizeof name, "random%zu", i);
+    path_of(name, out);
+    lcl_log_set(hear, heard);
+    const lcl_status s = lcl_train(ctx,
+                                   &(lcl_train_desc) { .model = cases[i].model,
+                                                       .set = cases[i].set,
+                                                       .n_set = 3,
+                                                       .data = data,
+                                                       .out = out,
+                                                       .quiet = true,
+                                                       .max_steps = 1 },
+                                   NULL);
+    lcl_log_set(NULL, NULL);
+    ASSERT_OK(s);
+    if (cases[i].first ? !strstr(heard, cases[i].first) : *heard != 0)
+      fail_msg("%s %s: \"%s\"", cases[i].model, cases[i].set[0], heard);
+  }
+}
+
+/* What is shown of training images that are sampled anew at each step is binary too. */
+static void binary_images(void **state) {
+  (void)state;
+  enum { SHOWN = 6 };
+  static const char *const set[] = { "arch=mlp", "hidden=9", "latent_size=3", "batch=60",
+                                     "epochs=1" };
+  lcl_tensor_file *f;
+  int ones = 0;
+  train("vae", "binary", set, LCL_COUNT(set));
+  lcl_run_folder *run = open_run("binary");
+  ASSERT_OK(lcl_run_reconstructions(run, "train", SHOWN, 1, NULL, &f));
+  assert_string_equal(lcl_tensor_file_meta(f, "caption.0"), "original");
+  const float *x = lcl_tensor_file_find(f, "images")->data;
+  for (int i = 0; i < SHOWN * WIDTH; i++) {
+    if (x[i] != 0 && x[i] != 1) fail_msg("value %d is %g", i, (double)x[i]);
+    ones += x[i] == 1;
+  }
+  assert_in_range(ones, 1, SHOWN * WIDTH - 1);
+  lcl_tensor_file_destroy(f);
+  lcl_run_close(run);
+}
+
 /* Fewer labels than a batch, statistics exact at the end, and kept: the run opened again says the
  * same. */
 static void ladder(void **state) {
@@ -306,8 +365,14 @@ static void ladder(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(clusters), cmocka_unit_test(latent_features), cmocka_unit_test(map),
-    cmocka_unit_test(codes),    cmocka_unit_test(embedded),        cmocka_unit_test(ladder),
+    cmocka_unit_test(clusters),
+    cmocka_unit_test(latent_features),
+    cmocka_unit_test(random_beginnings),
+    cmocka_unit_test(binary_images),
+    cmocka_unit_test(map),
+    cmocka_unit_test(codes),
+    cmocka_unit_test(embedded),
+    cmocka_unit_test(ladder),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -594,6 +594,7 @@ static void test_refusals(void **state) {
   refuse("augconv", "variant=conv wide_kernels=10,3", digit, 10, "odd");
   refuse("augconv", "", tiny, 10, "too small");
   refuse("augconv", "", digit, 0, "needs labels");
+  refuse("augconv", "", digit, 1, "the data have one");
   refuse("augconv", "fc_layers=4", colour, 10, "[0,3]");
   refuse("augconv", "variant=conv", colour, 10, "no conv variant");
   refuse("augconv", "dropout=3", colour, 10, "dropout");

@@ -183,6 +183,41 @@ static void settings(void **state) {
   assert_non_null(strstr(lcl_error_message(), "semantic-noise"));
 }
 
+/* Another rule than the model's own has its own usual numbers, not those of the model's. */
+static void other_rules(void **state) {
+  (void)state;
+  static const lcl_model_data
+      grey = { .name = "idx", .channels = 1, .height = 28, .width = 28, .classes = 10 },
+      colour = { .name = "idx", .channels = 3, .height = 32, .width = 32, .classes = 10 };
+  static const struct {
+    const char *model, *rule;
+    const lcl_model_data *data;
+    float beta1, beta2, eps, damping;
+  } cases[] = { { "vae", "rmsprop", &grey, 0, 0, 0, 0 },
+                { "vae", "adam", &grey, 0.9f, 0.999f, 1e-8f, 0 },
+                { "pixelrnn", "adam", &grey, 0, 0, 0, 0 },
+                { "pixelrnn", "rmsprop", &grey, 0, 0.9f, 1e-8f, 0 },
+                { "augconv", "nesterov", &colour, 0, 0, 0, 0 },
+                { "augconv", "momentum", &colour, 0.9f, 0, 0, 0.9f } };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    const lcl_model_class *cls;
+    lcl_options *o;
+    lcl_model *m;
+    ASSERT_OK(lcl_model_find(cases[i].model, &cls));
+    ASSERT_OK(lcl_model_options(cls, &o));
+    ASSERT_OK(lcl_options_set(o, "optimiser", cases[i].rule));
+    ASSERT_OK(lcl_model_create(cls, o, cases[i].data, &m));
+    const lcl_optimiser_desc *d = &m->settings.optimiser;
+    if (d->beta1 != cases[i].beta1 || d->beta2 != cases[i].beta2 || d->eps != cases[i].eps ||
+        d->damping != cases[i].damping)
+      fail_msg("%s by %s: beta1 %g, beta2 %g, eps %g, damping %g", cases[i].model, cases[i].rule,
+               (double)d->beta1, (double)d->beta2, (double)d->eps, (double)d->damping);
+    assert_float_equal(d->clip_value, strcmp(cases[i].model, "pixelrnn") == 0, 0);
+    lcl_model_destroy(m);
+    lcl_options_destroy(o);
+  }
+}
+
 /* A linear schedule ends with the run where nothing else is said, and not before it begins. */
 static void linear_ends(void **state) {
   (void)state;
@@ -205,6 +240,19 @@ static void linear_ends(void **state) {
   ASSERT_OK(lcl_options_set_pair(o, "lr_until=8"));
   ASSERT_OK(lcl_model_create(cls, o, &data, &m));
   assert_int_equal(m->settings.schedule.until, 8);
+  lcl_model_destroy(m);
+  lcl_options_destroy(o);
+  /* One whose schedule is linear by itself: from epoch 100 to 150. */
+  ASSERT_OK(lcl_model_find("vae-ladder", &cls));
+  ASSERT_OK(lcl_model_options(cls, &o));
+  ASSERT_OK(lcl_options_set_pair(o, "epochs=7"));
+  ASSERT_OK(lcl_model_create(cls, o, &data, &m));
+  lcl_model_destroy(m);
+  ASSERT_OK(lcl_options_set_pair(o, "lr_until=7"));
+  ASSERT_STATUS(lcl_model_create(cls, o, &data, &m), LCL_ERR_ARGUMENT);
+  assert_non_null(strstr(lcl_error_message(), "more than lr_from=100"));
+  ASSERT_OK(lcl_options_set_pair(o, "lr_from=4"));
+  ASSERT_OK(lcl_model_create(cls, o, &data, &m));
   lcl_model_destroy(m);
   lcl_options_destroy(o);
 }
@@ -343,8 +391,11 @@ static void published_settings(void **state) {
       "adam b1 0.9 b2 0.999 eps 1e-08 constant 0.0033333 warmup 200 epochs 100 batch 50 unlabelled "
       "50 of 2 labels 5 by error_percent" },
     { "inversion", "arch=bird10", &sound,
-      "adam b1 0.9 b2 0.999 eps 1e-08 constant 0.001 epochs 300 batch 50 last 100 contrast 4 by "
-      "error_percent" },
+      "adam b1 0.9 b2 0.999 eps 1e-08 constant 0.001 epochs 300 batch 50 of 2 last 100 contrast 4 "
+      "by error_percent" },
+    { "inversion", "alpha=0", &grey,
+      "adam b1 0.9 b2 0.999 eps 1e-08 constant 0.01 epochs 100 batch 50 unlabelled 50 of 2 labels "
+      "5 by last" },
     { "ladder", "", &grey,
       "adam b1 0.9 b2 0.999 eps 1e-08 linear 0.002 from 101 until 150 epochs 150 batch 100 "
       "unlabelled 100 of 1 labels 10 calibrate 1 hi 1 by last" },
@@ -371,9 +422,14 @@ static void published_settings(void **state) {
     { "m1", "", &grey,
       "adam b1 0.9 b2 0.999 eps 1e-08 constant 0.001 epochs 100 batch 100 hi 1 by error_percent" },
     { "m2", "", &grey,
-      "adam b1 0.9 b2 0.999 eps 1e-08 constant 0.0003 epochs 200 batch 100 hi 1 by error_percent" },
-    { "two-head", "", &grey,
-      "adam b1 0.9 b2 0.999 eps 1e-08 constant 0.0003 epochs 200 batch 100 hi 1 by error_percent" },
+      "adam b1 0.9 b2 0.999 eps 1e-08 constant 0.0003 epochs 200 batch 100 of 2 hi 1 by "
+      "error_percent" },
+    { "m2", "labels_per_class=7", &grey,
+      "adam b1 0.9 b2 0.999 eps 1e-08 constant 0.0003 epochs 200 batch 100 unlabelled 100 of 2 "
+      "labels 7 hi 1 by error_percent" },
+    { "two-head", "unlabelled_batch=30", &grey, /* those of the data without a label */
+      "adam b1 0.9 b2 0.999 eps 1e-08 constant 0.0003 epochs 200 batch 100 unlabelled 30 of 2 hi 1 "
+      "by error_percent" },
     { "vae-ladder", "", &grey,
       "adam b1 0.9 b2 0.999 eps 1e-08 linear 0.002 from 100 until 150 epochs 150 batch 100 hi 1 by "
       "error_percent" },
@@ -605,6 +661,7 @@ int main(void) {
                                       cmocka_unit_test(common_texts),
                                       cmocka_unit_test(schedules),
                                       cmocka_unit_test(settings),
+                                      cmocka_unit_test(other_rules),
                                       cmocka_unit_test(linear_ends),
                                       cmocka_unit_test(published_settings),
                                       cmocka_unit_test(tables),
