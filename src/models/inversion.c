@@ -438,14 +438,17 @@ static void data(const lcl_options *o, lcl_data_desc *d) {
     d->valid = 5000;
 }
 
+/* Samples that leave eight windows of the first layer, three of the pooling, one of the second. */
+enum { SHORTEST_SOUND = 1024 + 7 * 512 };
+
 static lcl_status check(const lcl_options *o, const lcl_model_data *d, bool bird) {
   LCL_TRY(lcl__need_classes(d));
   bool sound = d->channels == 1 && d->height == 1;
-  if (bird && (!sound || d->width < 1024 + 5 * 512))
+  if (bird && (!sound || d->width < SHORTEST_SOUND))
     return lcl__fail(LCL_ERR_ARGUMENT,
                      "arch=bird10 is for sound of at least %d samples an example (a folder of WAV "
                      "files by class)",
-                     1024 + 5 * 512);
+                     SHORTEST_SOUND);
   if (bird && lcl_option_is(o, "pooling", "mean"))
     return lcl__fail(LCL_ERR_ARGUMENT, "arch=bird10 has pooling=max alone");
   if (bird && lcl_option_bool(o, "unit_norm"))

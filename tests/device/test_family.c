@@ -5,6 +5,7 @@
 
 #include "device/cache.h"
 #include "device/device.h"
+#include "plant.h"
 #include "test.h"
 
 static bool packed(const char *enable, const char *disable) {
@@ -65,7 +66,31 @@ static int another_process(void) {
   return WEXITSTATUS(status);
 }
 
-/* First of all tests: drivers do not survive a fork. */
+/* Where the kernels of one family compute everything 200 times, the other one is chosen. */
+static void the_faster_one(void **state) {
+  (void)state;
+  static const fault slow[2] = {
+    { "family.cl", "for (int p = 0; p < k; p++) {",
+      "for (int q = 0, p = 0; q < 200 * k; q++, p = q % k) {" },
+    { "family.cl", "for (int p = 0; p < k; p += DEPTH) {",
+      "for (int q = 0, p = 0; q < 200 * k; q += DEPTH, p = q % k) {" },
+  };
+  char folder[] = "/tmp/latentcl-family-XXXXXX", command[64];
+  size_t removed;
+  unsetenv("LATENTCL_ENABLE");
+  assert_non_null(mkdtemp(folder));
+  setenv("LATENTCL_KERNELS", folder, 1);
+  for (int tiled = 0; tiled < 2; tiled++) {
+    plant(folder, &slow[tiled], 1);
+    ASSERT_OK(lcl__cache_clear(&removed));
+    assert_int_equal(another_process(), MEASURED | (tiled ? PACKED : 0));
+  }
+  unsetenv("LATENTCL_KERNELS");
+  snprintf(command, sizeof command, "rm -rf %s", folder);
+  assert_int_equal(system(command), 0);
+}
+
+/* Before the tests that use a driver here: drivers do not survive a fork. */
 static void measured_once(void **state) {
   (void)state;
   size_t removed;
@@ -77,7 +102,8 @@ static void measured_once(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(measured_once), cmocka_unit_test(forced),
+  const struct CMUnitTest tests[] = { cmocka_unit_test(the_faster_one),
+                                      cmocka_unit_test(measured_once), cmocka_unit_test(forced),
                                       cmocka_unit_test(unknown_words_are_refused) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

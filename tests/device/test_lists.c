@@ -78,6 +78,45 @@ static void chain(void **state) {
   assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
+/* More launches than the profile keeps events of at a time: each counts once, in the sums and in
+ * the trace. */
+static void more_than_are_pending(void **state) {
+  (void)state;
+  enum { LAUNCHES = 100, RUNS = 170 };
+  lcl_context *ctx;
+  lcl_buffer *b;
+  lcl_list *list;
+  lcl_profile_row *rows;
+  size_t n, bytes, kept = 0;
+  void *written;
+  char path[64];
+  ASSERT_OK(lcl_context_create(&(lcl_context_desc) { .queues = 1, .profile = true }, &ctx));
+  ASSERT_OK(lcl_buffer_create(ctx, 4, &b));
+  ASSERT_OK(lcl__list_create(ctx, &list));
+  for (int i = 0; i < LAUNCHES; i++)
+    ASSERT_OK(lcl__list_add(list, &(lcl_launch) { .kind = LCL_LAUNCH_FILL,
+                                                  .label = "fill",
+                                                  LCL_ARGS(lcl__memory(b, LCL_WRITE)) }));
+  ASSERT_OK(lcl__list_seal(list));
+  ASSERT_OK(lcl__profile_start_trace(ctx));
+  for (int run = 0; run < RUNS; run++) ASSERT_OK(lcl__list_run(list, NULL));
+  ASSERT_OK(lcl__profile_rows(ctx, &rows, &n));
+  assert_int_equal(n, 1);
+  assert_int_equal(rows[0].calls, LAUNCHES * RUNS);
+  lcl__free(rows);
+  snprintf(path, sizeof path, "/tmp/latentcl-trace-%ld.json", (long)getpid());
+  ASSERT_OK(lcl__profile_write_trace(ctx, path));
+  ASSERT_OK(lcl__file_read(path, 1 << 24, &written, &bytes));
+  for (const char *at = written; (at = strstr(at, "\"fill\"")) != NULL; at++) kept++;
+  assert_int_equal(kept, LAUNCHES * RUNS);
+  lcl__free(written);
+  unlink(path);
+  lcl__list_destroy(list);
+  lcl_buffer_destroy(b);
+  lcl_context_destroy(ctx);
+  assert_int_equal(lcl__test_alloc_live(), 0);
+}
+
 /* A launch that would touch memory outside its buffers, or is no launch, is refused where it is
  * added; the largest that fits is not. */
 static void launches_that_cannot_be(void **state) {
@@ -168,6 +207,7 @@ static void launches_that_cannot_be(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = { cmocka_unit_test(chain),
+                                      cmocka_unit_test(more_than_are_pending),
                                       cmocka_unit_test(launches_that_cannot_be) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

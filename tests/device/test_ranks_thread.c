@@ -18,7 +18,7 @@ static void CL_CALLBACK do_work(void *arg) {
   for (int i = 0; i < w->n; i++)
     if (!w->wrong)
       w->x[i] = w->value;
-    else if (fabsf(w->x[i] - w->value) > 1e-5f * fabsf(w->value))
+    else if (!(fabsf(w->x[i] - w->value) <= 1e-5f * fabsf(w->value)))
       *w->wrong = true;
 }
 

@@ -276,8 +276,8 @@ static void numerics(void **state) {
   end(w);
 }
 
-/* Bias and activation run inside the GEMM, though the bias was made after it; the result is that
- * of separate launches. */
+/* Bias and activation run inside the GEMM, though the bias was made after it; the result and the
+ * useful arithmetic are those of separate launches. */
 static void epilogues(void **state) {
   (void)state;
   enum { N = 33, I = 20, O = 17 };
@@ -296,6 +296,10 @@ static void epilogues(void **state) {
     ASSERT_OK(lcl_program_explain(p, LCL_EXPLAIN_TEXT, &text));
     assert_int_equal(strstr(text, "matmul + add + relu") != NULL, k == 0);
     free(text);
+    const lcl_program_stats s = lcl_program_get_stats(p);
+    assert_true(s.flops == 2.0 * N * O * I + 2 * N * O);
+    assert_int_equal(s.variable_memory, (O * I + O) * sizeof(float));
+    assert_int_equal(s.fused_groups, k == 0);
     ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
     ASSERT_OK(lcl_run(p));
     ASSERT_OK(lcl_fetch(p, "#0", k ? plain : fused, sizeof fused));

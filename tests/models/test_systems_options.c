@@ -325,6 +325,9 @@ static void refused(void **state) {
   const lcl_model_data sound = {
     .name = "sound", .channels = 1, .height = 1, .width = 22050, .classes = 3
   };
+  const lcl_model_data brief = {
+    .name = "sound", .channels = 1, .height = 1, .width = 4607, .classes = 3
+  };
   const lcl_model_data plain = { .name = "test", .channels = 1, .height = 28, .width = 28 };
   const lcl_model_data colour = {
     .name = "test", .channels = 3, .height = 32, .width = 32, .classes = 3
@@ -354,6 +357,7 @@ static void refused(void **state) {
     { "inversion", "layer_weights=-1", &mnist },
     { "inversion", "", &tiny },
     { "inversion", "arch=bird10", &mnist },
+    { "inversion", "arch=bird10", &brief },
     { "inversion", "arch=bird10 pooling=mean", &sound },
     { "inversion", "arch=bird10 unit_norm=true", &sound },
     { "pixelrnn", "levels=256 head_width=2", &colour },

@@ -1,5 +1,5 @@
-/* t-SNE: affinities, the device's sums against plain double sums, the gradient against differences
- * of the divergence through a whole run that must separate clouds. */
+/* t-SNE: affinities, the device's sums, a step and the divergence against their definitions in
+ * double precision; a whole run has to keep clouds apart. */
 #include <math.h>
 #include <stdint.h>
 
@@ -52,35 +52,132 @@ static void repulsion(void **state) {
   }
 }
 
-static void affinities(void **state) {
-  (void)state;
-  enum { N = 120, D = 4, K = 30 };
-  static float x[N * D], distance[N * K];
-  static int32_t index[N * K];
-  static double dense[N][N];
-  lcl_affinities a;
-  lcl__philox_normal(3, 3, 3, x, N * D);
-  assert_int_equal(lcl__nearest(ctx, x, N, D, K, index, distance), LCL_OK);
-  assert_int_equal(lcl__affinities_create(index, distance, N, K, 10, &a), LCL_OK);
-  double total = 0;
-  memset(dense, 0, sizeof dense);
-  for (int i = 0; i < N; i++) {
-    for (int64_t e = a.start[i]; e < a.start[i + 1]; e++) {
-      if (e > a.start[i]) assert_true(a.column[e] > a.column[e - 1]);
-      assert_int_not_equal(a.column[e], i);
-      dense[i][a.column[e]] = a.p[e];
-      total += a.p[e];
+/* p_j|i of an example's k neighbours, the nearest first: exp(-beta d^2), normalised, with the beta
+ * whose entropy is that of so many equal ones. */
+static void conditional(const float *distance, int k, double perplexity, double *p) {
+  double low = 0, high = 1e6;
+  for (int round = 0; round < 200; round++) {
+    const double beta = (low + high) / 2;
+    double sum = 0, entropy = 0;
+    for (int j = 0; j < k; j++) {
+      const double farther = pow((double)distance[j], 2) - pow((double)distance[0], 2);
+      sum += p[j] = exp(-beta * farther);
+    }
+    for (int j = 0; j < k; j++) p[j] /= sum;
+    for (int j = 0; j < k; j++) entropy -= p[j] > 0 ? p[j] * log(p[j]) : 0;
+    if (entropy > log(perplexity))
+      low = beta;
+    else
+      high = beta;
+  }
+}
+
+enum { POINTS = 120, WIDTH = 4, NEIGHBOURS = 30 };
+
+/* The affinities of all pairs, by the definition. */
+static void all_affinities(const int32_t *index, const float *distance, double perplexity,
+                           double dense[POINTS][POINTS]) {
+  memset(dense, 0, sizeof(double[POINTS][POINTS]));
+  for (int i = 0; i < POINTS; i++) {
+    double p[NEIGHBOURS];
+    conditional(distance + i * NEIGHBOURS, NEIGHBOURS, perplexity, p);
+    for (int j = 0; j < NEIGHBOURS; j++) {
+      dense[i][index[i * NEIGHBOURS + j]] += p[j] / (2 * POINTS);
+      dense[index[i * NEIGHBOURS + j]][i] += p[j] / (2 * POINTS);
     }
   }
-  assert_float_equal(total, 1, 1e-5);
-  for (int i = 0; i < N; i++)
-    for (int j = 0; j < N; j++) assert_true(fabs(dense[i][j] - dense[j][i]) < 1e-9);
+}
+
+static void check_affinities(const int32_t *index, const float *distance, double perplexity) {
+  static double want[POINTS][POINTS];
+  lcl_affinities a;
+  all_affinities(index, distance, perplexity, want);
+  assert_int_equal(lcl__affinities_create(index, distance, POINTS, NEIGHBOURS, perplexity, &a),
+                   LCL_OK);
+  for (int i = 0; i < POINTS; i++) {
+    int64_t others = 0;
+    for (int64_t e = a.start[i]; e < a.start[i + 1]; e++) {
+      if (e > a.start[i]) assert_true(a.column[e] > a.column[e - 1]);
+      assert_true(fabs((double)a.p[e] - want[i][a.column[e]]) <= 1e-3 * want[i][a.column[e]]);
+    }
+    for (int j = 0; j < POINTS; j++) others += want[i][j] > 0;
+    assert_int_equal(a.start[i + 1] - a.start[i], others);
+    assert_true(want[i][i] == 0);
+  }
   lcl__affinities_free(&a);
-  assert_int_equal(lcl__affinities_create(index, distance, N, K, 31, &a), LCL_ERR_ARGUMENT);
+}
+
+static void affinities(void **state) {
+  (void)state;
+  static float x[POINTS * WIDTH], distance[POINTS * NEIGHBOURS];
+  static int32_t index[POINTS * NEIGHBOURS];
+  lcl_affinities a;
+  lcl__philox_normal(3, 3, 3, x, POINTS * WIDTH);
+  assert_int_equal(lcl__nearest(ctx, x, POINTS, WIDTH, NEIGHBOURS, index, distance), LCL_OK);
+  check_affinities(index, distance, 10);
+  check_affinities(index, distance, 25);
+  assert_int_equal(lcl__affinities_create(index, distance, POINTS, NEIGHBOURS, 31, &a),
+                   LCL_ERR_ARGUMENT);
   /* Equal distances: every neighbour has the same share, and the bisection ends all the same. */
-  for (int i = 0; i < N * K; i++) distance[i] = 2;
-  assert_int_equal(lcl__affinities_create(index, distance, N, K, 10, &a), LCL_OK);
-  lcl__affinities_free(&a);
+  for (int i = 0; i < POINTS * NEIGHBOURS; i++) distance[i] = 2;
+  check_affinities(index, distance, 10);
+}
+
+/* The divergence of a map, by the definition. */
+static double divergence_of(double p[POINTS][POINTS], const float *y, double z) {
+  double sum = 0;
+  for (int i = 0; i < POINTS; i++)
+    for (int j = 0; j < POINTS; j++) {
+      const double dx = (double)y[2 * i] - y[2 * j], dy = (double)y[2 * i + 1] - y[2 * j + 1];
+      if (p[i][j] > 0) sum += p[i][j] * log(p[i][j] * z * (1 + dx * dx + dy * dy));
+    }
+  return sum;
+}
+
+static double z_of(const float *y) {
+  double z = 0;
+  for (int i = 0; i < POINTS; i++)
+    for (int j = 0; j < POINTS; j++)
+      if (i != j)
+        z += 1 / (1 + pow((double)y[2 * i] - y[2 * j], 2) +
+                  pow((double)y[2 * i + 1] - y[2 * j + 1], 2));
+  return z;
+}
+
+/* The first step goes against the gradient, with a gain of 1.2 where it is positive and 0.8 where
+ * it is not, and to a mean of zero; after the last one the divergence is told. */
+static void a_step(void **state) {
+  (void)state;
+  static float x[POINTS * WIDTH], distance[POINTS * NEIGHBOURS], y[POINTS * 2], got[POINTS * 2];
+  static int32_t index[POINTS * NEIGHBOURS];
+  static double p[POINTS][POINTS], want[POINTS * 2];
+  double mean[2] = { 0 }, divergence;
+  lcl_tsne_desc desc = { .perplexity = NEIGHBOURS / 3, .rounds = 1, .rate = 1000, .seed = 3 };
+  lcl__philox_normal(3, 3, 3, x, POINTS * WIDTH);
+  assert_int_equal(lcl__nearest(ctx, x, POINTS, WIDTH, NEIGHBOURS, index, distance), LCL_OK);
+  all_affinities(index, distance, desc.perplexity, p);
+  lcl__philox_normal(3, lcl__philox_stream("tsne.start"), 0, y, POINTS * 2);
+  for (int k = 0; k < POINTS * 2; k++) y[k] *= 1e-4f;
+  const double z = z_of(y);
+  for (int i = 0; i < POINTS; i++) {
+    double g[2] = { 0 };
+    for (int j = 0; j < POINTS; j++) {
+      const double d[2] = { (double)y[2 * i] - y[2 * j], (double)y[2 * i + 1] - y[2 * j + 1] },
+                   q = 1 / (1 + d[0] * d[0] + d[1] * d[1]);
+      for (int k = 0; k < 2; k++) g[k] += (p[i][j] - q / z) * q * d[k];
+    }
+    for (int k = 0; k < 2; k++) {
+      want[2 * i + k] = (double)y[2 * i + k] - desc.rate * (g[k] > 0 ? 1.2 : 0.8) * g[k];
+      mean[k] += want[2 * i + k] / POINTS;
+    }
+  }
+  assert_int_equal(lcl__tsne(ctx, x, POINTS, WIDTH, &desc, got, &divergence), LCL_OK);
+  for (int k = 0; k < POINTS * 2; k++)
+    assert_true(fabs((double)got[k] - (want[k] - mean[k % 2])) <= 1e-6); /* of 1e-3 */
+  desc.rounds = 100;
+  assert_int_equal(lcl__tsne(ctx, x, POINTS, WIDTH, &desc, got, &divergence), LCL_OK);
+  const double told = divergence_of(p, got, z_of(got));
+  ASSERT_BETWEEN(divergence, 0.999 * told, 1.001 * told);
 }
 
 static int reports;
@@ -116,6 +213,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(repulsion),
     cmocka_unit_test(affinities),
+    cmocka_unit_test(a_step),
     cmocka_unit_test(clouds_stay_apart),
   };
   return cmocka_run_group_tests_name("tsne", tests, open_device, close_device);

@@ -279,6 +279,44 @@ static void parameters_apart(void **state) {
   assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
+/* A second graph trains one parameter more: the momentum of the first's goes on, that of the other
+ * begins at zero. */
+static void another_graph_trains_more(void **state) {
+  (void)state;
+  enum { N = 70 };
+  lcl_context *ctx;
+  lcl_store *store;
+  lcl_graph *g[2];
+  lcl_program *program[2];
+  float p[N];
+  const lcl_init zero = { .kind = LCL_INIT_ZERO };
+  ASSERT_OK(lcl_context_create(NULL, &ctx));
+  ASSERT_OK(lcl_store_create(ctx, 1, &store));
+  for (int k = 0; k < 2; k++) {
+    ASSERT_OK(lcl_graph_create(store, k ? "both" : "one", &g[k]));
+    lcl_tensor *const params[] = { lcl_param(g[k], "p0", LCL_SHAPE(N), zero),
+                                   lcl_param(g[k], "p1", LCL_SHAPE(N), zero) };
+    lcl_tensor *sum = k ? lcl_add(params[0], params[1]) : params[0];
+    lcl_minimise(
+        lcl_sum(sum, LCL_ALL_AXES, false),
+        &(lcl_optimiser_desc) {
+            .kind = LCL_MOMENTUM, .rate = 1, .beta1 = 0.5f, .params = params, .n_params = k + 1 });
+    ASSERT_OK(lcl_compile(g[k], NULL, &program[k]));
+    for (int step = 0; step < 2; step++) ASSERT_OK(lcl_run(program[k]));
+  }
+  for (int k = 0; k < 2; k++) { /* 1, 1.5, 1.75, 1.875 in all, and 1, 1.5 */
+    ASSERT_OK(lcl_store_read(store, names[k], p, sizeof p));
+    for (int i = 0; i < N; i++) assert_float_equal(p[i], k ? -2.5 : -6.125, 0);
+  }
+  for (int k = 0; k < 2; k++) {
+    lcl_program_destroy(program[k]);
+    lcl_graph_destroy(g[k]);
+  }
+  lcl_store_destroy(store);
+  lcl_context_destroy(ctx);
+  assert_int_equal(lcl__test_alloc_live(), 0);
+}
+
 /* Moving averages of variables of random shapes: decay*average + (1 - decay)*value at the end of
  * each run. */
 static void moving_averages(void **state) {
@@ -518,6 +556,7 @@ int main(void) {
                                       cmocka_unit_test(gradients_that_are_no_numbers),
                                       cmocka_unit_test(shared_gradient),
                                       cmocka_unit_test(parameters_apart),
+                                      cmocka_unit_test(another_graph_trains_more),
                                       cmocka_unit_test(decays_to_zero),
                                       cmocka_unit_test(moving_averages),
                                       cmocka_unit_test(empty_parameters),

@@ -184,7 +184,7 @@ def evaluate():
         check(events('last%d' % last, 'test')[0]['best_epoch'] == best, (last, held))
     told = run('train', 'imsat', '--data', 'data', '--set', 'system=imsat-sat', '--out', 'none', code=1)
     check('--augment' in told, told)
-    """Errors against the predictions of the log's confusion table."""
+    # Errors against the predictions of the log's confusion table.
     test = events('mlp', 'test')[0]
     wrong = sum(c for r, row in enumerate(test['confusion']) for k, c in enumerate(row) if r != k)
     n = sum(map(sum, test['confusion']))

@@ -92,6 +92,7 @@ typedef struct run_desc {
   const char *model, *set, *more; /* "a=1 b=2" */
   const char *data;               /* NULL: grey */
   const char *name;               /* of the folder */
+  const char *start;              /* another run's folder */
   uint64_t seed;
   bool resume, test;
   int (*interrupted)(void);
@@ -114,6 +115,7 @@ static inline lcl_status start_run(const run_desc *r, lcl_train_result *result) 
                                        .n_set = n,
                                        .data = r->data ? r->data : grey,
                                        .out = out,
+                                       .start = r->start,
                                        .seed = r->seed ? r->seed : 3,
                                        .quiet = true,
                                        .test = r->test,

@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include <math.h>
+#include <unistd.h>
 
 #include "train/report.h"
 #include "train/session.h"
@@ -128,6 +129,35 @@ static void logarithmic(void **state) {
   lcl__free(text);
 }
 
+/* Of very many epochs every second is kept, or every fourth, and the last one always. */
+static void many_epochs(void **state) {
+  (void)state;
+  static const struct {
+    int epochs, step;
+  } cases[] = { { 8192, 1 }, { 8194, 2 }, { 20000, 4 }, { 20001, 4 } };
+  char folder[] = "/tmp/latentcl-log-XXXXXX", path[64];
+  assert_non_null(mkdtemp(folder));
+  snprintf(path, sizeof path, "%s/log.jsonl", folder);
+  lcl_log_set_level(LCL_LOG_OFF);
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    const int n = cases[i].epochs, step = cases[i].step;
+    lcl_history h = { 0 };
+    FILE *f = fopen(path, "w");
+    for (int e = 1; e <= n; e++) fprintf(f, "{\"event\":\"epoch\",\"epoch\":%d}\n", e);
+    fclose(f);
+    ASSERT_OK(lcl__history_read(folder, &h));
+    assert_int_equal(h.epochs.n, (n - 2) / step + 2);
+    for (size_t k = 0; k < h.epochs.n; k++)
+      assert_true(lcl__json_number(h.epochs.data[k], "epoch") ==
+                  (double)LCL_MIN(1 + (int)k * step, n));
+    lcl__history_free(&h);
+  }
+  lcl_log_set_level(LCL_LOG_WARN);
+  unlink(path);
+  rmdir(folder);
+  assert_int_equal(lcl__test_alloc_live(), 0);
+}
+
 static void durations(void **state) {
   (void)state;
   static const struct {
@@ -172,7 +202,7 @@ static void lines(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = { cmocka_unit_test(escaping),    cmocka_unit_test(gaps),
                                       cmocka_unit_test(many_points), cmocka_unit_test(ticks),
-                                      cmocka_unit_test(logarithmic), cmocka_unit_test(durations),
-                                      cmocka_unit_test(lines) };
+                                      cmocka_unit_test(logarithmic), cmocka_unit_test(many_epochs),
+                                      cmocka_unit_test(durations),   cmocka_unit_test(lines) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -384,10 +384,31 @@ static const float *values_of(const trained *t, const char *name) {
   return e->data;
 }
 
+/* The statistics of the ladder's first layer: those of all examples, and of what they began with,
+ * zero and one, a share that is left. */
+static void check_first_layer(const trained *t, double left, bool unbiased, double within) {
+  enum { WIDE = 5 };
+  const float *w = values_of(t, "enc1.weight");
+  assert_int_equal(t->n, 90);
+  for (int c = 0; c < WIDE; c++) {
+    double a[90], mean = 0, var = 0;
+    for (int64_t i = 0; i < t->n; i++) {
+      a[i] = 0;
+      for (int64_t k = 0; k < t->size; k++)
+        a[i] += (double)w[c * t->size + k] * (double)t->x[i * t->size + k];
+      mean += a[i] / (double)t->n;
+    }
+    for (int64_t i = 0; i < t->n; i++)
+      var += (a[i] - mean) * (a[i] - mean) / (double)(unbiased ? t->n - 1 : t->n);
+    near("mean", (double)values_of(t, "enc1.mean")[c], mean * (1 - left), 2e-6 * (1 + fabs(mean)));
+    near("variance", (double)values_of(t, "enc1.var")[c], var + (1 - var) * left,
+         within * (1 + var));
+  }
+}
+
 /* One batch of every example, and nothing is learnt: the statistics of the first layer after
  * `steps` steps of weight 0.01, or after any number of the running mean. */
 static void check_ladder(const char *bn_test, int steps, double left, bool unbiased) {
-  enum { WIDE = 5 };
   char more[100];
   snprintf(more, sizeof more, "bn_test=%s epochs=%d", bn_test, steps);
   run(&(run_desc) {
@@ -398,22 +419,25 @@ static void check_ladder(const char *bn_test, int steps, double left, bool unbia
       .more = more,
       .name = "statistics" });
   trained t = open_trained("statistics", "train", SIDE * SIDE);
-  const float *w = values_of(&t, "enc1.weight");
-  assert_int_equal(t.n, 90);
-  for (int c = 0; c < WIDE; c++) {
-    double a[90], mean = 0, var = 0;
-    for (int64_t i = 0; i < t.n; i++) {
-      a[i] = 0;
-      for (int64_t k = 0; k < t.size; k++)
-        a[i] += (double)w[c * t.size + k] * (double)t.x[i * t.size + k];
-      mean += a[i] / (double)t.n;
-    }
-    for (int64_t i = 0; i < t.n; i++)
-      var += (a[i] - mean) * (a[i] - mean) / (double)(unbiased ? t.n - 1 : t.n);
-    near("mean", (double)values_of(&t, "enc1.mean")[c], mean * (1 - left), 2e-6 * (1 + fabs(mean)));
-    near("variance", (double)values_of(&t, "enc1.var")[c], var + (1 - var) * left,
-         2e-6 * (1 + var));
-  }
+  check_first_layer(&t, left, unbiased, 2e-6);
+  close_trained(&t);
+}
+
+/* At the end the statistics of the best epoch are taken anew, over all the labelled examples: the
+ * mean is that of all of them, and the variance the mean of those of the batches. */
+static void check_calibration(const char *batch, double within) {
+  char path[400];
+  run(&(run_desc) { .model = "ladder",
+                    .set = "widths=5 variant=baseline unlabelled_batch=0 labels_per_class=0 "
+                           "validation=10 lr=1e-12 lr_schedule=constant epochs=1",
+                    .more = batch,
+                    .name = "calibrated",
+                    .test = true });
+  trained t = open_trained("calibrated", "train", SIDE * SIDE);
+  lcl_tensor_file_destroy(t.f);
+  snprintf(path, sizeof path, "%s/calibrated/best.safetensors", root);
+  ASSERT_OK(lcl_tensor_file_read(path, &t.f));
+  check_first_layer(&t, 0, true, within);
   close_trained(&t);
 }
 
@@ -421,6 +445,8 @@ static void ladder_statistics(void **state) {
   (void)state;
   check_ladder("ema", 3, 0.99 * 0.99 * 0.99, false);
   check_ladder("running", 3, 0, true);
+  check_calibration("batch=90", 2e-6);
+  check_calibration("batch=30", 0.1);
 }
 
 /* DEC's shares of the clusters: the mean of the memberships over all data, or a running one of
@@ -521,7 +547,153 @@ static void two_streams(void **state) {
   lcl__trainer_close(&t);
 }
 
+/* Unlabelled examples are all, or those that are not among the labelled ones. */
+static void unlabelled_part(void **state) {
+  (void)state;
+  static const struct {
+    const char *model, *set[4];
+    int64_t others; /* besides the 20 labelled ones; 90 are trained on */
+  } cases[] = {
+    { "inversion", { "labels_per_class=5", "unlabelled_batch=13", "validation=10" }, 70 },
+    { "m2", { "labels_per_class=5", "unlabelled_batch=15", "validation=10", "maps=3,4" }, 70 },
+    { "ladder",
+      { "labels_per_class=5", "unlabelled_batch=15", "validation=10", "widths=9-8" },
+      90 },
+  };
+  char out[400];
+  snprintf(out, sizeof out, "%s/others", root);
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    size_t n = 0;
+    while (n < LCL_COUNT(cases[i].set) && cases[i].set[n]) n++;
+    const lcl_train_desc d = { .model = cases[i].model,
+                               .set = cases[i].set,
+                               .n_set = n,
+                               .data = grey,
+                               .out = out,
+                               .quiet = true };
+    lcl_trainer t;
+    temp_remove(out);
+    ASSERT_OK(lcl__trainer_open(&t, ctx, &d));
+    const lcl_dataset *known = t.s->labelled, *others = t.s->unlabelled;
+    assert_int_equal(known->count, 20);
+    assert_int_equal(others->count, cases[i].others);
+    int64_t shared = 0;
+    for (int64_t k = 0; k < known->count; k++)
+      for (int64_t j = 0; j < others->count; j++) shared += known->offset[k] == others->offset[j];
+    assert_int_equal(shared, cases[i].others == 90 ? 20 : 0);
+    lcl__trainer_close(&t);
+  }
+}
+
+/* DEC's targets are computed anew before every third step and no other. */
+static void refreshed_targets(void **state) {
+  (void)state;
+  enum { CODE = 4, ALL = N + N / 5 };
+  static const char *const set[] = { "system=dec", "hidden=9,8",        "latent=4",
+                                     "batch=30",   "update_interval=3", "lr=0.1" };
+  static float targets[2][ALL * CLASSES];
+  char out[400];
+  snprintf(out, sizeof out, "%s/refreshed", root);
+  const lcl_train_desc d = {
+    .model = "dec", .set = set, .n_set = LCL_COUNT(set), .data = grey, .out = out, .quiet = true
+  };
+  lcl_trainer t;
+  ASSERT_OK(lcl__trainer_open(&t, ctx, &d));
+  assert_int_equal(t.s->labelled->count, ALL);
+  for (int step = 0; step < 7; step++) {
+    float *now = targets[step % 2], *before = targets[1 - step % 2];
+    ASSERT_OK(lcl__trainer_step(&t));
+    ASSERT_OK(lcl_store_read(t.s->store, "train.targets", now, sizeof targets[0]));
+    if (step) assert_int_equal(memcmp(now, before, sizeof targets[0]) != 0, step % 3 == 0);
+  }
+  lcl__trainer_close(&t);
+}
+
+/* ---- sound ---- */
+
+static void write_wav(const char *path, int rate, int n, uint32_t seed) {
+  uint8_t head[44] = "RIFF....WAVEfmt \20\0\0\0\1\0\1\0........\2\0\20\0data";
+  const uint32_t numbers[][2] = { { 4, 36 + 2 * (uint32_t)n },
+                                  { 24, (uint32_t)rate },
+                                  { 28, 2 * (uint32_t)rate },
+                                  { 40, 2 * (uint32_t)n } };
+  for (size_t i = 0; i < LCL_COUNT(numbers); i++)
+    for (int k = 0; k < 4; k++) head[numbers[i][0] + k] = (uint8_t)(numbers[i][1] >> (8 * k));
+  FILE *f = fopen(path, "wb");
+  fwrite(head, sizeof head, 1, f);
+  for (int i = 0; i < 2 * n; i++) fputc((int)((seed = seed * 1664525u + 1013904223u) >> 24), f);
+  fclose(f);
+}
+
+/* Recordings have no test part where the best of the last epochs is chosen: the end says what the
+ * chosen one makes of the validation part. Half a second is 4608 samples, the fewest that fit. */
+static void held_out_recordings(void **state) {
+  (void)state;
+  char folder[300], path[400];
+  snprintf(folder, sizeof folder, "%s/birds", root);
+  mkdir(folder, 0700);
+  for (int c = 0; c < 2; c++) {
+    snprintf(path, sizeof path, "%s/bird%d", folder, c);
+    mkdir(path, 0700);
+    for (int i = 0; i < 5; i++) {
+      snprintf(path, sizeof path, "%s/bird%d/%d.wav", folder, c, i);
+      write_wav(path, 9216, 5100, (uint32_t)(5 * c + i));
+    }
+  }
+  const lcl_train_result r = run(&(run_desc) { .model = "inversion",
+                                               .set = "arch=bird10 epochs=2 select_last=1 batch=8",
+                                               .data = folder,
+                                               .name = "sung",
+                                               .test = true });
+  assert_int_equal(r.best_epoch, 2);
+  assert_true(r.test.n > 0 && r.test.n == r.validation.n);
+  for (int i = 0; i < r.test.n; i++)
+    assert_true(r.test.item[i].value == r.validation.item[i].value);
+  char *text = log_of("sung"), *test = strstr(text, "\"event\":\"test\"");
+  assert_non_null(test);
+  assert_non_null(strstr(test, "\"split\":\"validation\",\"best_epoch\":2,"));
+  free(text);
+}
+
 /* ---- checkpoints ---- */
+
+/* A run begins with the best weights of another one, or with its last ones where none are kept. */
+static void beginnings(void **state) {
+  (void)state;
+  char from[300], best[340], last[340], other[340], command[800];
+  run_desc r = { .model = "semantic-noise",
+                 .set = "arch=mlp epochs=1 batch=30 validation=10",
+                 .name = "one" };
+  run(&r);
+  r.name = "another";
+  r.seed = 4;
+  run(&r);
+  snprintf(from, sizeof from, "%s/one", root);
+  snprintf(best, sizeof best, "%s/best.safetensors", from);
+  snprintf(last, sizeof last, "%s/last.safetensors", from);
+  snprintf(other, sizeof other, "%s/another/last.safetensors", root);
+  snprintf(command, sizeof command, "cp %s %s", other, last);
+  assert_int_equal(system(command), 0);
+  for (int gone = 0; gone < 2; gone++) {
+    lcl_tensor_file *f, *begun;
+    if (gone) assert_int_equal(unlink(best), 0);
+    run(&(run_desc) { .model = "semantic-noise",
+                      .set = "arch=mlp epochs=1 batch=30 validation=10 lr=1e-12",
+                      .name = "begun",
+                      .start = from,
+                      .seed = 5 });
+    ASSERT_OK(lcl_tensor_file_read(gone ? last : best, &f));
+    begun = checkpoint_of("begun");
+    const lcl_tensor_entry *a = lcl_tensor_file_find(f, "enc.fc1.weight"),
+                           *b = lcl_tensor_file_find(begun, "enc.fc1.weight");
+    assert_true(a && b && a->bytes == b->bytes);
+    for (size_t i = 0; i < a->bytes / sizeof(float); i++)
+      near("weight", (double)((const float *)b->data)[i], (double)((const float *)a->data)[i],
+           1e-9);
+    lcl_tensor_file_destroy(f);
+    lcl_tensor_file_destroy(begun);
+  }
+}
 
 /* A weight that is missing is refused, also where the optimiser's variables may be missing; a start
  * takes weights and running statistics and nothing else. */
@@ -638,6 +810,10 @@ int main(void) {
                                       cmocka_unit_test(cluster_shares),
                                       cmocka_unit_test(step_lines),
                                       cmocka_unit_test(two_streams),
+                                      cmocka_unit_test(unlabelled_part),
+                                      cmocka_unit_test(refreshed_targets),
+                                      cmocka_unit_test(held_out_recordings),
+                                      cmocka_unit_test(beginnings),
                                       cmocka_unit_test(checkpoints),
                                       cmocka_unit_test(table_rows),
                                       cmocka_unit_test(terms_of_a_bound) };

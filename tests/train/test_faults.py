@@ -122,6 +122,9 @@ def numbers():
             assert all(map(math.isfinite, struct.unpack('<%df' % ((b - a) // 4), data[a:b]))), name
     again = refused('train', '--resume', '--out', bad, '--quiet')
     assert again.split('(')[0] == told.split('(')[0], (again, told)
+    # From the last checkpoint, before the first epoch, to the step of a later one whose rate is far too high.
+    told = refused(*SMALL, '--set', 'lr_schedule=exponential', '--set', 'lr_factor=1e30', '--epochs', '3', '--out', folder + '/later')
+    assert re.search(r'epoch 2, step 4: (NaN|Inf) at element \d+ of the result of \w+', told), told
 
     head, data = read_safetensors(r + '/best.safetensors')
     data = bytearray(data)
