@@ -97,19 +97,6 @@ static void make_copies(void *user, int64_t begin, int64_t end) {
 
 /* ---- the set ---- */
 
-/* The names of the classes that stay. */
-static lcl_status copy_names(const lcl_dataset *ds, const int32_t *number, lcl_raw *raw) {
-  if (!ds->class_names || raw->classes < 1) return LCL_OK;
-  raw->class_names = lcl__alloc((size_t)raw->classes * sizeof *raw->class_names);
-  if (!raw->class_names) return LCL_ERR_HOST_MEMORY;
-  for (int c = 0; c < ds->classes; c++) {
-    const int to = number ? number[c] : c;
-    if (to >= 0 && !(raw->class_names[to] = lcl__strdup(ds->class_names[c])))
-      return LCL_ERR_HOST_MEMORY;
-  }
-  return LCL_OK;
-}
-
 static lcl_status fill(work *k, const int32_t *number, lcl_raw *raw, int64_t *index) {
   const lcl_dataset *ds = k->from;
   int64_t n = 0;
@@ -130,7 +117,7 @@ static lcl_status fill(work *k, const int32_t *number, lcl_raw *raw, int64_t *in
     int32_t label = ds->labels[index[i / k->copies]];
     raw->labels[i] = number ? number[label] : label;
   }
-  LCL_TRY(copy_names(ds, number, raw));
+  LCL_TRY(lcl__raw_copy_names(ds, number, raw));
   lcl__parallel_for(n, 16, make_copies, k);
   return k->failed ? LCL_ERR_HOST_MEMORY : LCL_OK;
 }

@@ -21,6 +21,9 @@ typedef struct lcl_raw {
 } lcl_raw;
 
 void lcl__raw_free(lcl_raw *raw);
+/* The names of ds's classes, if there are any, become raw's; number: what each class is there, -1:
+ * none (NULL: itself). */
+lcl_status lcl__raw_copy_names(const lcl_dataset *ds, const int32_t *number, lcl_raw *raw);
 /* Takes what raw holds, in any case. u8 data that never exceed 1 get scale 1, other u8 data 1/255,
  * floats 1. */
 lcl_status lcl__raw_to_dataset(lcl_raw *raw, const char *name, lcl_dataset **out);

@@ -35,6 +35,18 @@ void lcl__raw_free(lcl_raw *raw) {
   memset(raw, 0, sizeof *raw);
 }
 
+lcl_status lcl__raw_copy_names(const lcl_dataset *ds, const int32_t *number, lcl_raw *raw) {
+  if (!ds->class_names || raw->classes < 1) return LCL_OK;
+  raw->class_names = lcl__alloc((size_t)raw->classes * sizeof *raw->class_names);
+  if (!raw->class_names) return LCL_ERR_HOST_MEMORY;
+  for (int c = 0; c < ds->classes; c++) {
+    const int to = number ? number[c] : c;
+    if (to >= 0 && !(raw->class_names[to] = lcl__strdup(ds->class_names[c])))
+      return LCL_ERR_HOST_MEMORY;
+  }
+  return LCL_OK;
+}
+
 static void storage_release(lcl_storage *s) {
   if (!s || atomic_fetch_sub(&s->refs, 1) != 1) return;
   lcl__free(s->pixels);

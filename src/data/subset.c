@@ -112,13 +112,7 @@ static lcl_status raw_like(const lcl_dataset *ds, int64_t count, bool bytes, boo
     raw->values = lcl__alloc(n);
   if (labelled) raw->labels = lcl__alloc((size_t)count * sizeof *raw->labels);
   bool ok = (raw->pixels || raw->values) && (!labelled || raw->labels);
-  if (ok && ds->class_names && ds->classes > 0) {
-    raw->class_names = lcl__alloc((size_t)ds->classes * sizeof *raw->class_names);
-    ok = raw->class_names != NULL;
-    for (int c = 0; ok && c < ds->classes; c++)
-      ok = (raw->class_names[c] = lcl__strdup(ds->class_names[c])) != NULL;
-  }
-  if (ok) return LCL_OK;
+  if (ok && lcl__raw_copy_names(ds, NULL, raw) == LCL_OK) return LCL_OK;
   lcl__raw_free(raw);
   return LCL_ERR_HOST_MEMORY;
 }

@@ -28,5 +28,10 @@ int64_t lcl__cluster_count(const lcl_options *o, const lcl_model_data *d);
 /* Metric accuracy_percent, under the best assignment of clusters to classes; none without labels or
  * predictions. */
 lcl_status lcl__cluster_score(const lcl_model *m, const lcl_model_table *t, lcl_metrics *metrics);
+/* Metrics map_percent, precision_500_percent and precision_r2_percent (IMSAT's) of one code of
+ * `bits` bits an example, over random queries of each class by t's seed; t: n and labels. queries:
+ * of each class; 0: the model's option queries, else 100. */
+lcl_status lcl__code_score(const lcl_model *m, const lcl_model_table *t, const uint64_t *codes,
+                           int bits, int queries, lcl_metrics *metrics);
 
 #endif

@@ -337,28 +337,14 @@ static lcl_status prepare(lcl_model *m, lcl_context *ctx, const lcl_model_exampl
   return LCL_OK;
 }
 
-/* The paper's three retrieval metrics, over random queries of each class. */
 static lcl_status score_codes(const imsat *n, const lcl_model *m, const lcl_model_table *t,
                               lcl_metrics *metrics) {
-  lcl_retrieval r = { 0 };
   uint64_t *codes = lcl__alloc((size_t)LCL_MAX(t->n, 1) * sizeof *codes);
-  uint8_t *is_query = lcl__alloc((size_t)LCL_MAX(t->n, 1));
-  lcl_status s = codes && is_query ? LCL_OK : LCL_ERR_HOST_MEMORY;
-  if (s == LCL_OK)
-    s = lcl__choose_queries(t->labels, t->n, m->data.classes,
-                            (int)lcl_option_int(m->options, "queries"), t->seed, is_query);
-  if (s == LCL_OK) {
-    lcl__pack_codes(t->features, t->n, (int)n->outputs, 0.5f, codes);
-    s = lcl__hamming_retrieval(codes, t->labels, is_query, t->n, (int)n->outputs, 500, &r);
-  }
+  if (!codes) return LCL_ERR_HOST_MEMORY;
+  lcl__pack_codes(t->features, t->n, (int)n->outputs, 0.5f, codes);
+  const lcl_status s = lcl__code_score(m, t, codes, (int)n->outputs, 0, metrics);
   lcl__free(codes);
-  lcl__free(is_query);
-  LCL_TRY(s);
-  bool step = lcl_option_is(m->options, "ap_mode", "step");
-  lcl_metrics_set(metrics, "map_percent", 100 * (step ? r.map_step : r.map_trapezoid));
-  lcl_metrics_set(metrics, "precision_500_percent", 100 * r.precision_at);
-  lcl_metrics_set(metrics, "precision_r2_percent", 100 * r.precision_radius);
-  return LCL_OK;
+  return s;
 }
 
 static lcl_status score(const lcl_model *m, const lcl_model_table *t, lcl_metrics *metrics) {

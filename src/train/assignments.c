@@ -2,10 +2,11 @@
  * and CSV. */
 #include "base/folder.h"
 #include "base/npy.h"
+#include "models/clusters.h"
 #include "nn/evaluate.h"
 #include "train/session.h"
 
-enum { BITS = 16, QUERIES = 100, NEAREST = 500 };
+enum { BITS = 16 };
 
 typedef struct job {
   const lcl_assignment_desc *d;
@@ -232,27 +233,6 @@ static lcl_status find_codes(const job *j, uint64_t *codes, int *bits) {
   return st;
 }
 
-static lcl_status score_codes(const job *j, const uint64_t *codes, int bits) {
-  int64_t n = j->ds->count;
-  lcl_retrieval r;
-  uint8_t *is_query = lcl__alloc((size_t)n);
-  lcl_status st = is_query ? LCL_OK : LCL_ERR_HOST_MEMORY;
-  const lcl_options *o = j->s->options;
-  const bool step = lcl_option_given(o, "ap_mode") && lcl_option_is(o, "ap_mode", "step");
-  const int of_run = lcl_option_given(o, "queries") ? (int)lcl_option_int(o, "queries") : QUERIES,
-            queries = j->d->queries > 0 ? j->d->queries : of_run;
-  if (st == LCL_OK)
-    st = lcl__choose_queries(j->ds->labels, n, j->ds->classes, queries, j->s->seed, is_query);
-  if (st == LCL_OK)
-    st = lcl__hamming_retrieval(codes, j->ds->labels, is_query, n, bits, NEAREST, &r);
-  lcl__free(is_query);
-  LCL_TRY(st);
-  lcl_metrics_set(j->metrics, "map_percent", 100 * (step ? r.map_step : r.map_trapezoid));
-  lcl_metrics_set(j->metrics, "precision_500_percent", 100 * r.precision_at);
-  lcl_metrics_set(j->metrics, "precision_r2_percent", 100 * r.precision_radius);
-  return LCL_OK;
-}
-
 static lcl_status write_codes(const job *j, const uint64_t *codes, int bits) {
   int64_t n = j->ds->count;
   lcl_str csv = { 0 };
@@ -282,7 +262,9 @@ static lcl_status assign_codes(lcl_run_folder *run, const lcl_assignment_desc *d
   LCL_TRY(begin(&j, run, desc, "codes", code_methods, metrics));
   uint64_t *codes = lcl__alloc((size_t)j.ds->count * sizeof *codes);
   lcl_status st = codes ? find_codes(&j, codes, &bits) : LCL_ERR_HOST_MEMORY;
-  if (st == LCL_OK && scored(&j)) st = score_codes(&j, codes, bits);
+  const lcl_model_table t = { .n = j.ds->count, .labels = j.ds->labels, .seed = j.s->seed };
+  if (st == LCL_OK && scored(&j))
+    st = lcl__code_score(j.s->model, &t, codes, bits, desc->queries, j.metrics);
   if (st == LCL_OK) st = write_codes(&j, codes, bits);
   lcl__free(codes);
   return st;
