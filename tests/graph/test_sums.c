@@ -282,15 +282,15 @@ static void packed_once(void **state) {
   (void)state;
   enum { M = 28, K = 1024, N = 40, Y = 4 };
   static float got[2][M * N];
-  const int n = strstr(lcl_context_device_name(ctx), "Oclgrind") ? 8 : N;
-  const size_t bytes = sizeof(float) * M * (size_t)n;
+  const size_t bytes = sizeof got[0];
+  if (strstr(lcl_context_device_name(ctx), "Oclgrind")) skip(); /* slow, and packs nothing */
   lcl_store *store;
   lcl_graph *g;
   lcl_program *all;
   ASSERT_OK(lcl_algorithm_force(ctx, "matmul=packed/auto"));
   ASSERT_OK(lcl_store_create(ctx, 7, &store));
   ASSERT_OK(lcl_graph_create(store, "test", &g));
-  lcl_tensor *rows = normal(g, "rows", LCL_SHAPE(60, K)), *b = normal(g, "b", LCL_SHAPE(K, n)),
+  lcl_tensor *rows = normal(g, "rows", LCL_SHAPE(60, K)), *b = normal(g, "b", LCL_SHAPE(K, N)),
              *other = normal(g, "other", LCL_SHAPE(60, K)), *part[3];
   for (int i = 0; i < 3; i++)
     part[i] = lcl_slice_axis(i == 2 ? other : rows, 0, i == 1 ? 30 : 0, i == 1 ? 58 : 28);
