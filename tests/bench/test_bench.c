@@ -31,6 +31,7 @@ static int teardown(void **state) {
   return system(command);
 }
 
+/* Where what is looked at is the host's, and compiling and running whole steps takes minutes. */
 static bool on_llvmpipe(void) {
   const char *device = getenv("LATENTCL_DEVICE");
   return device && strcmp(device, "llvmpipe") == 0;
@@ -616,6 +617,7 @@ static void wrong_step(void **state) {
                               .height = 6,
                               .width = 6 };
   double error;
+  if (on_llvmpipe()) skip();
   lcl_context *ctx = open_context();
   ASSERT_OK(lcl__bench_step_verify(ctx, &step, &error));
   ASSERT_BETWEEN(error, 0, 1);
@@ -637,6 +639,7 @@ static void wrong_step(void **state) {
  * recurrent ones with inputs for which there is a bound on their rounding. */
 static void whole_suites(void **state) {
   (void)state;
+  if (on_llvmpipe()) skip();
   lcl_context *ctx = open_context();
   for (size_t i = 0; i < lcl_bench_count(); i++) {
     const char *suite = lcl_bench_at(i).suite;
@@ -658,7 +661,6 @@ static bool left_behind(void) {
   return found;
 }
 
-/* What is looked at is the host's; on llvmpipe the network's steps take minutes. */
 static void epoch(void **state) {
   (void)state;
   if (on_llvmpipe()) skip();

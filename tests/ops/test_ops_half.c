@@ -24,7 +24,7 @@ static bool has_packed(void) {
 static void tiled_kernels_too(void **state) {
   (void)state;
   if (!has_packed()) skip(); /* they were the ones just now */
-  check_ops_in(products, LCL_COUNT(products), "packed", 30, true);
+  check_ops_in(products, LCL_COUNT(products), "packed", 10, true);
 }
 
 /* ---- results in half precision ---- */
