@@ -175,10 +175,43 @@ static void check_views(int M, int K, int P, int wide) {
   lcl_store_destroy(store);
   values_free(&a), values_free(&b), values_free(&c);
 }
+/* Operands that are columns of wider arrays: they need not begin at a multiple of 4, nor be a
+ * multiple of 4 many, where a row of the array is. */
+static void check_columns(int first, int k, int n) {
+  enum { M = 9, WIDE = 24 };
+  rng r = { 13 };
+  values a = values_random(&r, M * WIDE, true), b = values_random(&r, (size_t)(k * WIDE), true),
+         c = values_new((size_t)(M * n));
+  double part[M * WIDE], part2[WIDE * WIDE];
+  for (int i = 0; i < M; i++)
+    memcpy(part + i * k, a.d + i * WIDE + first, (size_t)k * sizeof *part);
+  for (int i = 0; i < k; i++)
+    memcpy(part2 + i * n, b.d + i * WIDE + first, (size_t)n * sizeof *part2);
+  lcl__ref_matmul(M, n, k, part, false, part2, false, c.d);
+  lcl_store *store;
+  lcl_graph *g;
+  ASSERT_OK(lcl_store_create(ctx, 1, &store));
+  ASSERT_OK(lcl_graph_create(store, "t", &g));
+  lcl_tensor *ta = lcl_input(g, "a", LCL_F32, LCL_SHAPE(M, WIDE)),
+             *tb = lcl_input(g, "b", LCL_F32, LCL_SHAPE(k, WIDE));
+  run_graph(g,
+            lcl_matmul(lcl_slice_axis(ta, 1, first, first + k),
+                       lcl_slice_axis(tb, 1, first, first + n), false, false),
+            &a, &b, NULL, &c);
+  compare("matmul of columns", &c, k, true);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+  values_free(&a), values_free(&b), values_free(&c);
+}
+
 static void views(void **state) {
   (void)state;
   check_views(7, 11, 13, 9);
   check_views(8, 12, 12, 12);
+  check_columns(0, 12, 13);
+  check_columns(0, 13, 12);
+  check_columns(1, 12, 12);
+  check_columns(4, 12, 12);
 }
 
 /* Every algorithm and kernel variant a tuner may choose, whether or not the cost model would. */
