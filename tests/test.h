@@ -9,8 +9,17 @@
 #include <cmocka.h>
 #include <float.h>
 #include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/base.h"
+
+/* Whether the test runs on this driver: "pocl", "llvmpipe" or "oclgrind". */
+static inline bool device_is(const char *name) {
+  const char *device = getenv("LATENTCL_DEVICE");
+  return device && strcmp(device, name) == 0;
+}
 
 /* Fails the test with the library's message unless the call succeeds. */
 #define ASSERT_OK(call)                                                                            \

@@ -31,12 +31,6 @@ static int teardown(void **state) {
   return system(command);
 }
 
-/* Where what is looked at is the host's, and compiling and running whole steps takes minutes. */
-static bool on_llvmpipe(void) {
-  const char *device = getenv("LATENTCL_DEVICE");
-  return device && strcmp(device, "llvmpipe") == 0;
-}
-
 static lcl_context *open_context(void) {
   lcl_context *ctx;
   ASSERT_OK(lcl_context_create(NULL, &ctx));
@@ -105,7 +99,7 @@ static void best_times(void **state) {
 /* The device's own clock gives the time of one run, of hundreds: not more than the host saw. */
 static void device_time(void **state) {
   (void)state;
-  if (on_llvmpipe()) skip(); /* its clock does not see what runs */
+  if (device_is("llvmpipe")) skip(); /* its clock does not see what runs */
   lcl_context *ctx = open_context();
   lcl_bench_desc desc = { .seconds = 1e-3, .no_roofline = true, .device_time = true };
   enum { ATTEMPTS = 5 }; /* another process may disturb some of them */
@@ -617,7 +611,7 @@ static void wrong_step(void **state) {
                               .height = 6,
                               .width = 6 };
   double error;
-  if (on_llvmpipe()) skip();
+  if (device_is("llvmpipe")) skip(); /* compiles and runs for minutes; the host is asked */
   lcl_context *ctx = open_context();
   ASSERT_OK(lcl__bench_step_verify(ctx, &step, &error));
   ASSERT_BETWEEN(error, 0, 1);
@@ -639,7 +633,7 @@ static void wrong_step(void **state) {
  * recurrent ones with inputs for which there is a bound on their rounding. */
 static void whole_suites(void **state) {
   (void)state;
-  if (on_llvmpipe()) skip();
+  if (device_is("llvmpipe")) skip(); /* as above */
   lcl_context *ctx = open_context();
   for (size_t i = 0; i < lcl_bench_count(); i++) {
     const char *suite = lcl_bench_at(i).suite;
@@ -663,7 +657,7 @@ static bool left_behind(void) {
 
 static void epoch(void **state) {
   (void)state;
-  if (on_llvmpipe()) skip();
+  if (device_is("llvmpipe")) skip(); /* as above */
   lcl_context *ctx = open_context();
   lcl_bench_desc desc = { .seconds = -1 };
   lcl_bench_row row;

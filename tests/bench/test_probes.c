@@ -14,8 +14,7 @@ static const struct {
 static void device_probes(void **state) {
   (void)state;
   lcl_context *ctx;
-  const char *device = getenv("LATENTCL_DEVICE");
-  if (device && strcmp(device, "llvmpipe") == 0)
+  if (device_is("llvmpipe"))
     skip(); /* the probes' work is sized for faster devices: minutes there */
   ASSERT_OK(lcl_context_create(NULL, &ctx));
   size_t seen = 0;

@@ -274,8 +274,7 @@ static void for_each_network(void (*check)(const lcl_pixelrnn_desc *d), bool sim
 
 /* Simulators are some thousand times slower than devices: they get the smallest network. */
 static bool on_simulator(void) {
-  const char *device = getenv("LATENTCL_DEVICE");
-  return device && strstr(device, "oclgrind");
+  return device_is("oclgrind");
 }
 
 static void check_equal(const lcl_pixelrnn_desc *d) {

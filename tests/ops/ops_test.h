@@ -40,8 +40,8 @@ static inline void check_golden(void *user, char *const *words, int n) {
  * LATENTCL_TEST_CASES sets another number of cases an op. */
 static inline void check_ops_in(const char *const *names, size_t n, const char *disable,
                                 uint64_t cases, bool half) {
-  const char *device = getenv("LATENTCL_DEVICE"), *wish = getenv("LATENTCL_TEST_CASES");
-  const bool simulator = device && strcmp(device, "oclgrind") == 0;
+  const char *wish = getenv("LATENTCL_TEST_CASES");
+  const bool simulator = device_is("oclgrind");
   if (simulator) cases = OPS_CASES_SIMULATOR;
   if (wish) cases = strtoull(wish, NULL, 10);
   lcl_context *ctx;

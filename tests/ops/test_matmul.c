@@ -175,6 +175,7 @@ static void check_views(int M, int K, int P, int wide) {
   lcl_store_destroy(store);
   values_free(&a), values_free(&b), values_free(&c);
 }
+
 /* Operands that are columns of wider arrays: they need not begin at a multiple of 4, nor be a
  * multiple of 4 many, where a row of the array is. */
 static void check_columns(int first, int k, int n) {
@@ -182,12 +183,12 @@ static void check_columns(int first, int k, int n) {
   rng r = { 13 };
   values a = values_random(&r, M * WIDE, true), b = values_random(&r, (size_t)(k * WIDE), true),
          c = values_new((size_t)(M * n));
-  double part[M * WIDE], part2[WIDE * WIDE];
+  double part_a[M * WIDE], part_b[WIDE * WIDE];
   for (int i = 0; i < M; i++)
-    memcpy(part + i * k, a.d + i * WIDE + first, (size_t)k * sizeof *part);
+    memcpy(part_a + i * k, a.d + i * WIDE + first, (size_t)k * sizeof *part_a);
   for (int i = 0; i < k; i++)
-    memcpy(part2 + i * n, b.d + i * WIDE + first, (size_t)n * sizeof *part2);
-  lcl__ref_matmul(M, n, k, part, false, part2, false, c.d);
+    memcpy(part_b + i * n, b.d + i * WIDE + first, (size_t)n * sizeof *part_b);
+  lcl__ref_matmul(M, n, k, part_a, false, part_b, false, c.d);
   lcl_store *store;
   lcl_graph *g;
   ASSERT_OK(lcl_store_create(ctx, 1, &store));

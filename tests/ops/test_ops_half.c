@@ -69,8 +69,7 @@ static void results_are_rounded_once(void **state) {
   (void)state;
   static const int64_t sizes[][3] = { { 1, 1, 1 },      { 5, 7, 3 },     { 33, 64, 17 },
                                       { 20, 1000, 40 }, { 3, 700, 130 }, { 100, 129, 65 } };
-  const char *device = getenv("LATENTCL_DEVICE");
-  const bool simulator = device && strcmp(device, "oclgrind") == 0;
+  const bool simulator = device_is("oclgrind");
   for (int family = 0; family < (has_packed() ? 2 : 1); family++) {
     lcl_context *ctx;
     ASSERT_OK(

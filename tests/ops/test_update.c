@@ -24,11 +24,6 @@ typedef struct model {
   double p[PARAMS * MOST], s[2][PARAMS * MOST];
 } model;
 
-static bool device_is(const char *name) {
-  const char *device = getenv("LATENTCL_DEVICE");
-  return device && strcmp(device, name) == 0;
-}
-
 static bool simulator(void) {
   return device_is("oclgrind");
 }
