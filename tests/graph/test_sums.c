@@ -95,7 +95,7 @@ static void filter_gradients(void **state) {
   enum { N = 1, C = 41, O = 40, H = 5, W = 6, PIXELS = H * W, FILTERS = 10, LONG = 2048 };
   static float x[N * C * PIXELS], e[N * O * PIXELS], ones[LONG], got[O * C * 9], want[O * C * 9];
   lcl_tensor *y[FILTERS], *fetch[FILTERS];
-  const int filters = strstr(lcl_context_device_name(ctx), "Oclgrind") ? 3 : FILTERS;
+  const int filters = device_is("oclgrind") ? 3 : FILTERS;
   unsigned seed = 37;
   for (size_t i = 0; i < LCL_COUNT(x) + LCL_COUNT(e); i++) {
     seed = seed * 1664525u + 1013904223u;
@@ -193,7 +193,7 @@ static void check_adding(lcl_graph *g, const adding *a) {
 
 static void products_that_add(void **state) {
   (void)state;
-  const bool small = strstr(lcl_context_device_name(ctx), "Oclgrind") != NULL;
+  const bool small = device_is("oclgrind");
   const int k = small ? 70 : 2100, n = small ? 40 : 300; /* blocks of k that are not split */
   lcl_store *store;
   lcl_graph *g;
@@ -283,7 +283,7 @@ static void packed_once(void **state) {
   enum { M = 28, K = 1024, N = 40, Y = 4 };
   static float got[2][M * N];
   const size_t bytes = sizeof got[0];
-  if (strstr(lcl_context_device_name(ctx), "Oclgrind")) skip(); /* slow, and packs nothing */
+  if (device_is("oclgrind")) skip(); /* slow, and packs nothing */
   lcl_store *store;
   lcl_graph *g;
   lcl_program *all;

@@ -8,7 +8,7 @@ static bool small; /* simulators are slow */
 static int setup(void **state) {
   (void)state;
   if (lcl_context_create(NULL, &ctx) != LCL_OK) fail_msg("%s", lcl_error_message());
-  small = strstr(lcl_context_device_name(ctx), "Oclgrind") != NULL;
+  small = device_is("oclgrind");
   return 0;
 }
 static int teardown(void **state) {

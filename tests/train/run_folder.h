@@ -86,6 +86,11 @@ static inline int teardown(void **state) {
   return 0;
 }
 
+static inline void near(const char *what, double got, double want, double bound) {
+  if (!(fabs(got - want) <= bound))
+    fail_msg("%s: got %.9g, expected %.9g within %.3g", what, got, want, bound);
+}
+
 /* ---- a run, and what it left ---- */
 
 typedef struct run_desc {
@@ -156,6 +161,24 @@ static inline char *log_of(const char *name) {
       memmove(p, end, strlen(end) + 1);
     }
   return text;
+}
+
+/* What the log says under this name at each event of a kind. */
+static inline int lines_of(const char *run_name, const char *event, const char *key,
+                           double values[32]) {
+  char *text = log_of(run_name), *rest = text, pattern[40], kind[40];
+  int n = 0;
+  snprintf(pattern, sizeof pattern, "\"%s\":", key);
+  snprintf(kind, sizeof kind, "\"event\":\"%s\"", event);
+  for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+    if (!strstr(line, kind)) continue;
+    const char *at = strstr(line, pattern);
+    assert_non_null(at);
+    assert_true(n < 32);
+    values[n++] = strtod(at + strlen(pattern), NULL);
+  }
+  free(text);
+  return n;
 }
 
 /* The name of the first difference of two runs, or NULL. */
