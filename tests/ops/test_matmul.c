@@ -291,16 +291,17 @@ static void errors(void **state) {
   }
 }
 
+static const lcl_caps gpu = { .type = CL_DEVICE_TYPE_GPU,
+                              .compute_units = 132,
+                              .clock = 1000,
+                              .unit_lanes = 128,
+                              .max_work_group = 1024,
+                              .local_mem = 48 << 10 };
+
 /* What the cost model takes on devices that are not here: tiles and split-K that leave no half of
  * the device idle, and many sums and loads a work-item only where there are registers for them. */
 static void tiles_fill_devices(void **state) {
   (void)state;
-  const lcl_caps gpu = { .type = CL_DEVICE_TYPE_GPU,
-                         .compute_units = 132,
-                         .clock = 1000,
-                         .unit_lanes = 128,
-                         .max_work_group = 1024,
-                         .local_mem = 48 << 10 };
   lcl_caps narrow = gpu, fast = gpu, cpu = gpu;
   fast.clock = 2000;
   cpu.type = CL_DEVICE_TYPE_CPU;
@@ -356,12 +357,54 @@ static void tiles_fill_devices(void **state) {
   }
 }
 
+/* Runs of four are whole only where the first element, each batch and each row begin at a multiple
+ * of four: the model's time tells whether a kernel would read them at once. */
+static void only_whole_runs_are_cheap(void **state) {
+  (void)state;
+  const lcl_choice tiled = choice_of(
+      "tiled", (lcl_kernel_params) { .tile_m = 128, .tile_n = 128, .vectors = 2, .split_k = 1 });
+  enum { N = 4096 };
+  const lcl_gemm rows = { .m = N,
+                          .n = N,
+                          .k = N,
+                          .batch = 2,
+                          .a_batch = N * N,
+                          .a_rs = N,
+                          .a_len = N,
+                          .a_s1 = 1,
+                          .b_batch = N * N,
+                          .rsb = N,
+                          .csb = 1 };
+  lcl_gemm columns = rows, images = rows;
+  columns.a_rs = columns.rsb = 1;
+  columns.a_s1 = columns.csb = N;
+  images.source = LCL_GEMM_PATCHES_T;
+  images.patches = (lcl_patches) { .images = N / 64, .gq = 8, .gr = 8, .ta = 1, .tb = 1 };
+  images.a_sa = 64;
+  const lcl_gemm *all[] = { &rows, &columns, &images };
+  for (size_t i = 0; i < LCL_COUNT(all); i++) {
+    lcl_gemm g = *all[i];
+    int64_t *const starts[] = { &g.a_base, &g.a_batch, i == 1 ? &g.a_s1 : &g.a_rs,
+                                &g.b_base, &g.b_batch, i == 1 ? &g.csb : &g.rsb };
+    const double whole = lcl__gemm_kind.expected(&gpu, &g, &tiled);
+    for (size_t k = 0; k < (i == 2 ? 3 : LCL_COUNT(starts)); k++) {
+      *starts[k] += 2;
+      const double parts = lcl__gemm_kind.expected(&gpu, &g, &tiled);
+      if (!(whole > 0 && parts > whole))
+        fail_msg("operands %d, start %d: %g s beside %g s", (int)i, (int)k, parts, whole);
+      *starts[k] -= 2;
+    }
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {
-    cmocka_unit_test(random_shapes),   cmocka_unit_test(long_sums),
-    cmocka_unit_test(runs_of_four),    cmocka_unit_test(views),
-    cmocka_unit_test(every_algorithm), cmocka_unit_test(tiles_fill_devices),
-    cmocka_unit_test(errors)
-  };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(random_shapes),
+                                      cmocka_unit_test(long_sums),
+                                      cmocka_unit_test(runs_of_four),
+                                      cmocka_unit_test(views),
+                                      cmocka_unit_test(every_algorithm),
+                                      cmocka_unit_test(tiles_fill_devices),
+                                      cmocka_unit_test(only_whole_runs_are_cheap),
+                                      cmocka_unit_test(errors) };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
