@@ -4,7 +4,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "cli_run.h"
-#include "train/session.h"
+#include "train/arrays.h"
 
 int cli_print_metrics(const char *what, const lcl_metrics *m, bool json) {
   if (json) {
@@ -24,5 +24,15 @@ int cli_print_metrics(const char *what, const lcl_metrics *m, bool json) {
   if (!lcl__str_ok(&s)) return cli_fail("out of memory");
   cli_print("%s\n", s.data);
   lcl__str_free(&s);
+  return CLI_OK;
+}
+
+int cli_print_assignment(const cli_run_args *a, const lcl_assignment_desc *desc, const char *name,
+                         const lcl_metrics *m, bool json) {
+  char prefix[LCL_PREFIX];
+  int code = cli_print_metrics(desc->split, m, json);
+  if (code != CLI_OK || json) return code;
+  if (lcl__assignment_prefix(a->run, desc, name, prefix) != LCL_OK) return cli_error();
+  cli_print("%s written to %s.npy and %s.csv\n", name, prefix, prefix);
   return CLI_OK;
 }

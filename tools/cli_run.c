@@ -99,7 +99,7 @@ static int check_options(const cli_model_args *m) {
 }
 
 int cli_model_parse(int argc, char **argv, const cli_option *own, const char *usage,
-                    const char *about, bool resume, cli_model_args *out) {
+                    const char *about, cli_model_args *out) {
   static const char *pairs[MAX_SET];
   static char text[N_SHORTS][8192];
   const char *given[N_SHORTS] = { 0 };
@@ -107,7 +107,6 @@ int cli_model_parse(int argc, char **argv, const cli_option *own, const char *us
   static const cli_option choices[] = { CLI_PLUGINS, CLI_CHOICES };
   cli_option table[MAX_OWN + N_SHORTS + N_CHOICES + 6];
   int n = 0, argi;
-  (void)resume;
   set.n = 0;
   table[n++] = (cli_option) { "data", CLI_STRING, &out->data, "DIR",
                               "data set (the built-in synthetic digits)" };

@@ -15,9 +15,9 @@ typedef struct cli_model_args {
 
 /* Parses the command's own options (table ending in a zero row) and those of models; a wrong model,
  * option or value is wrong usage. Returns as cli_parse. --help with a model lists its options too.
- * resume: the model may be left out. */
+ */
 int cli_model_parse(int argc, char **argv, const cli_option *own, const char *usage,
-                    const char *about, bool resume, cli_model_args *out);
+                    const char *about, cli_model_args *out);
 
 /* The run folder given as the only positional argument. A command that has the option split takes
  * --on too, whose default of split is "all". With several (set before), more than one may be given.
@@ -42,5 +42,9 @@ void cli_run_close(cli_run_args *a);
 /* What an evaluation found, as a line for people or a JSON object. what: the split. Returns an exit
  * code. */
 int cli_print_metrics(const char *what, const lcl_metrics *m, bool json);
+/* As cli_print_metrics; the line for people is followed by one that says which files desc made,
+ * called `name` in the run folder. */
+int cli_print_assignment(const cli_run_args *a, const lcl_assignment_desc *desc, const char *name,
+                         const lcl_metrics *m, bool json);
 
 #endif

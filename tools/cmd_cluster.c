@@ -48,7 +48,7 @@ static int run(int argc, char **argv) {
   if (lcl_run_cluster(a.run, &d, &m) != LCL_OK)
     code = cli_error();
   else if (!quiet || json)
-    code = cli_print_metrics(split, &m, json);
+    code = cli_print_assignment(&a, &d, "clusters", &m, json);
   cli_run_close(&a);
   return code < 0 ? CLI_OK : code;
 }

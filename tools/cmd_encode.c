@@ -64,7 +64,7 @@ static int run(int argc, char **argv) {
   if (layers)
     code = print_layers(a.run, json);
   else if (lcl_run_encode(a.run, &d, &m) == LCL_OK)
-    code = cli_print_metrics(split, &m, json);
+    code = cli_print_assignment(&a, &d, "features", &m, json);
   else
     code = cli_error();
   cli_run_close(&a);

@@ -49,6 +49,8 @@ static int run(int argc, char **argv) {
   lcl_metrics m = { 0 };
   code = evaluate(&a, split, predictions, &m) == LCL_OK ? cli_print_metrics(split, &m, json)
                                                         : cli_error();
+  if (code == CLI_OK && !json && predictions)
+    cli_print("predictions written to %s.npy and %s.csv\n", predictions, predictions);
   const double *n = lcl_metrics_get(&m, "n"), *unlabelled = lcl_metrics_get(&m, "unlabelled");
   if (code == CLI_OK && !json && !predictions && n && unlabelled && *n == *unlabelled)
     printf("no example has a label to compare with: --predictions writes what the model says\n");

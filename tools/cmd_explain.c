@@ -86,7 +86,7 @@ static int run(int argc, char **argv) {
       argc, argv, own, "explain MODEL [--mode NAME] [--dot] [OPTIONS]",
       "Prints what a model's graph compiles to on a device: launches, algorithms, FLOPs, memory.\n"
       "A network from an ONNX file: explain MODEL.onnx [--dim NAME=N] [--dot]." CLI_WITHOUT_ONNX,
-      false, &m);
+      &m);
   if (code >= 0) return code;
   if (!m.model) return cli_usage("explain: which model? `latentcl models` lists them");
   lcl_explain_format format = LCL_EXPLAIN_TEXT;

@@ -34,7 +34,7 @@ static int run(int argc, char **argv) {
                             .seed = (uint64_t)seed,
                             .queries = (int)queries };
   if (lcl_run_hash(a.run, &d, &m) == LCL_OK)
-    code = cli_print_metrics(split, &m, json);
+    code = cli_print_assignment(&a, &d, "codes", &m, json);
   else
     code = cli_error();
   cli_run_close(&a);

@@ -112,7 +112,7 @@ static int run(int argc, char **argv) {
     { 0 },
   };
   cli_ranks_begin();
-  int code = cli_model_parse(argc, argv, own, usage, about, resume, &m);
+  int code = cli_model_parse(argc, argv, own, usage, about, &m);
   if (code >= 0) return code;
   if (quiet) lcl__find_quietly();
   if (!m.model && !resume) return cli_usage("train: which model? `latentcl models` lists them");

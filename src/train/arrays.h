@@ -4,6 +4,11 @@
 
 #include "train/session.h"
 
+/* The prefix of the files that desc asks for; `name`: what they are called in the run folder. */
+enum { LCL_PREFIX = 1200 };
+lcl_status lcl__assignment_prefix(const lcl_run_folder *run, const lcl_assignment_desc *desc,
+                                  const char *name, char prefix[LCL_PREFIX]);
+
 lcl_status lcl__arrays_begin(lcl_tensor_file **out);
 /* Gives st back; *out is NULL where that is a failure. */
 lcl_status lcl__arrays_end(lcl_tensor_file **out, lcl_status st);

@@ -4,7 +4,7 @@
 #include "base/npy.h"
 #include "models/clusters.h"
 #include "nn/evaluate.h"
-#include "train/session.h"
+#include "train/arrays.h"
 
 enum { BITS = 16 };
 
@@ -14,8 +14,8 @@ typedef struct job {
   lcl_session *s;
   lcl_dataset *ds;
   const char *method;
-  lcl_metrics *metrics; /* never NULL */
-  char path[2][1200];   /* the array, and a line an example */
+  lcl_metrics *metrics;         /* never NULL */
+  char path[2][LCL_PREFIX + 4]; /* the array, and a line an example */
 } job;
 
 static const char *const cluster_methods[] = { "model", "k-means", "k-means-features", NULL };
@@ -37,6 +37,17 @@ static lcl_status check_method(const char *const *methods, const char *method) {
   return st;
 }
 
+lcl_status lcl__assignment_prefix(const lcl_run_folder *run, const lcl_assignment_desc *d,
+                                  const char *name, char prefix[LCL_PREFIX]) {
+  /* What a baseline found does not take the place of what the model learnt. */
+  const bool baseline = d->method && strcmp(d->method, "model") != 0;
+  const int n = d->prefix ? snprintf(prefix, LCL_PREFIX, "%s", d->prefix)
+                          : snprintf(prefix, LCL_PREFIX, "%s/%s%s%.40s", lcl__run_path(run), name,
+                                     baseline ? "-" : "", baseline ? d->method : "");
+  return n < LCL_PREFIX ? LCL_OK
+                        : lcl__fail(LCL_ERR_ARGUMENT, "the name of the output is too long");
+}
+
 static lcl_status begin(job *j, lcl_run_folder *run, const lcl_assignment_desc *d, const char *name,
                         const char *const *methods, lcl_metrics *metrics) {
   *j = (job) { .d = d, .run = run, .s = lcl__run_session(run), .metrics = metrics };
@@ -50,17 +61,10 @@ static lcl_status begin(job *j, lcl_run_folder *run, const lcl_assignment_desc *
   LCL_TRY(lcl__session_split(j->s, d->split ? d->split : "all", &j->ds));
   if (j->ds->count < 1) return lcl__fail(LCL_ERR_ARGUMENT, "there are no examples in this split");
   lcl_metrics_set(metrics, "n", (double)j->ds->count);
-  static const char *const ends[] = { ".npy", ".csv" };
-  for (size_t i = 0; i < LCL_COUNT(ends); i++) {
-    /* What a baseline found does not take the place of what the model learnt. */
-    const bool baseline = strcmp(j->method, "model") != 0;
-    const int n = d->prefix ? snprintf(j->path[i], sizeof j->path[i], "%s%s", d->prefix, ends[i])
-                            : snprintf(j->path[i], sizeof j->path[i], "%s/%s%s%.40s%s",
-                                       lcl__run_path(run), name, baseline ? "-" : "",
-                                       baseline ? j->method : "", ends[i]);
-    if (n >= (int)sizeof j->path[i])
-      return lcl__fail(LCL_ERR_ARGUMENT, "the name of the output is too long");
-  }
+  char prefix[LCL_PREFIX];
+  LCL_TRY(lcl__assignment_prefix(run, d, name, prefix));
+  snprintf(j->path[0], sizeof j->path[0], "%s.npy", prefix);
+  snprintf(j->path[1], sizeof j->path[1], "%s.csv", prefix);
   const char *folder = lcl__run_path(run), *out[] = { j->path[0], j->path[1] };
   return lcl__check_run_outputs(out, LCL_COUNT(out), &folder, 1, j->s);
 }

@@ -200,7 +200,7 @@ def evaluate():
     labels[8:21] = bytes((c + 1) % 4 for c in labels[8:21])
     open('mislabelled/t10k-labels-idx1-ubyte', 'wb').write(labels)
     told = json.loads(run('eval', 'mlp', '--json', '--data', 'mislabelled'))['error_percent']
-    run('eval', 'mlp', '--predictions', 'predicted')
+    check(run('eval', 'mlp', '--predictions', 'predicted').endswith('\npredictions written to predicted.npy and predicted.csv\n'), 'which files')
     table = rows('predicted.csv')
     check(table[0] == ['index', 'prediction', 'label', 'loss', 'correct'] and len(table) == 41, table[0])
     check([int(r[1]) for r in table[1:]] == list(ints('predicted.npy', 40)) and [int(r[2]) for r in table[1:]] == [i % 4 for i in range(40)], table)
@@ -314,6 +314,7 @@ def features():
     run('encode', 'mlp', '--split', 'train', '--out', 'part')
     check(numbers('part.npy')[0] == (len(rows('part.csv')) - 1, width) and len(rows('part.csv')) > 41, 'split and out')
     told = run('encode', 'mlp', '--data', 'other', '--out', 'part')
+    check(told.endswith('\nfeatures written to part.npy and part.csv\n'), told)
     check(re.search(r'\b20\b', told) and numbers('part.npy')[0] == (20, width), told)
 
 
@@ -328,7 +329,8 @@ def clusters_and_codes():
     import itertools
     best = max(sum(t == p[c] for c, t in ((int(r[1]), int(r[2])) for r in table[1:])) for p in itertools.permutations(range(4)))
     check(abs(told['accuracy_percent'] - best / 2) < 1e-9, (told, best))
-    check('all: 200 examples, accuracy %.2f %%\n' % told['accuracy_percent'] in run('cluster', 'clusters'), 'text')
+    check(run('cluster', 'clusters').endswith('all: 200 examples, accuracy %.2f %%\nclusters written to clusters/clusters.npy and '
+                                          'clusters/clusters.csv\n' % told['accuracy_percent']), 'text')
     check(json.loads(run('cluster', 'clusters', '--json', '--split', 'test', '--out', 'part'))['n'] == 40, 'split')
     check(len(rows('part.csv')) == 41, 'out')
     means = ['--method', 'k-means', '--out', 'means', '--quiet']
@@ -356,6 +358,8 @@ def clusters_and_codes():
     check(shape == (200, 6), shape)
     run('hash', 'codes', *baseline, '--bits', '6', '--seed', '9')
     check(first != read('itq.npy'), 'seed')
+    check(run('hash', 'codes', '--method', 'spectral', '--queries', '3').endswith(
+        '\ncodes written to codes/codes-spectral.npy and codes/codes-spectral.csv\n') and len(rows('codes/codes-spectral.csv')) == 201, 'text')
     run('hash', 'codes', '--queries', '3', '--split', 'test', '--out', 'part')
     check(numbers('part.npy')[0] == (40, 5), 'split')
     run('hash', 'codes', '--queries', '3', '--data', 'other', '--split', 'test', '--out', 'part')
