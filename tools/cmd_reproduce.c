@@ -111,6 +111,8 @@ static int run(int argc, char **argv) {
                              "list. With mpirun the processes share the cells.",
                              &argi);
   if (code >= 0) return code;
+  if (argi >= argc && (d.rows || d.columns || d.quick || d.data || d.out || set.n || list || cell))
+    return cli_usage("reproduce: of which table? `latentcl reproduce` lists them");
   if (argi >= argc) return list_tables(json);
   d.table = argv[argi++];
   if (argi < argc) return cli_usage("reproduce: unexpected argument '%s'", argv[argi]);
@@ -127,7 +129,9 @@ static int run(int argc, char **argv) {
   size_t n;
   const lcl_status names = lcl_reproduce_jobs(&d, NULL, 0, &n);
   if (names == LCL_ERR_ARGUMENT) return cli_usage("%s", lcl_error_message());
+  if (list && cell) return cli_usage("reproduce: --list-cells lists; --cell does not go with it");
   if (list) return list_jobs(&d, json);
+  if (cell && json) return cli_usage("reproduce: --cell makes no table: no --json");
   if (cell && ranks.devices) return cli_usage("reproduce: --cell is for one device");
   lcl_context *ctx;
   code = cli_ranks_join(&ranks, argc, argv, &(lcl_context_desc) { .device = device }, &ctx);

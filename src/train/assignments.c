@@ -133,8 +133,8 @@ static lcl_status by_kmeans(const job *j, bool features, int32_t *cluster, int *
   int64_t width = width_of(j);
   *clusters = j->d->k > 0 ? j->d->k : j->s->model->data.classes;
   if (*clusters < 2)
-    return lcl__fail(LCL_ERR_ARGUMENT,
-                     "k-means needs to know how many clusters; the data have no classes");
+    return lcl__fail(LCL_ERR_ARGUMENT, "k-means needs to know how many clusters, two or more%s",
+                     j->d->k > 0 ? "" : "; the data have no classes");
   lcl_status st = features ? lcl__run_outputs(j->run, j->ds, "", &o) : examples(j, &x);
   if (st == LCL_OK && features && !o.features)
     st = lcl__fail(LCL_ERR_UNSUPPORTED, "%s gives no features", j->s->cls->name);
@@ -315,5 +315,8 @@ static lcl_status encode(lcl_run_folder *run, const lcl_assignment_desc *desc,
 lcl_status lcl_run_encode(lcl_run_folder *run, const lcl_assignment_desc *desc,
                           lcl_metrics *metrics) {
   LCL_NEED(run, desc);
-  return locked(run, desc, metrics, encode);
+  const lcl_assignment_desc d = { .split = desc->split,
+                                  .prefix = desc->prefix,
+                                  .layer = desc->layer };
+  return locked(run, &d, metrics, encode);
 }

@@ -1,9 +1,7 @@
 /* Learning-rate range test: L. N. Smith, "Cyclical Learning Rates for Training Neural Networks"
  * (2017), section 3.3. The rate grows from step to step by a factor; where the loss falls fastest
  * is a good rate to begin with, where it rises is beyond the largest. */
-#include <errno.h>
 #include <math.h>
-#include <sys/stat.h>
 
 #include "base/page.h"
 #include "latentcl/version.h"

@@ -147,6 +147,7 @@ lcl_status lcl__history_read(const char *folder, lcl_history *h) {
   FILE *f = fdopen(fd, "r");
   if (f) {
     s = read_lines(f, &l, h);
+    if (s != LCL_OK) lcl__fail_prefix(s, "%s", folder);
     fclose(f);
   } else {
     close(fd);

@@ -321,7 +321,9 @@ static lcl_status image_sections(lcl_str *o, lcl_session *s, const lcl_tensor_fi
     st = lcl__session_reconstruct(s, weights, ds, 20, 1, &p);
     if (st == LCL_OK)
       st = embed(o, &p, "Reconstructions",
-                 "Examples that were not trained on, and what the decoder makes of them.");
+                 s->splits.test
+                     ? "Examples that were not trained on, and what the decoder makes of them."
+                     : "Examples of the training, and what the decoder makes of them.");
     if (st == LCL_ERR_UNSUPPORTED) st = LCL_OK;
   }
   return st == LCL_OK && (s->cls->can & LCL_CAN_SAMPLE) ? sample_sections(o, s, weights) : st;

@@ -463,7 +463,7 @@ static lcl_status read_runs(const char *const *folders, run *runs, int n) {
 }
 
 lcl_status lcl_report_compare(const char *const *folders, int n, const char *html) {
-  LCL_NEED(folders);
+  LCL_NEED(folders, html);
   run runs[MAX_RUNS];
   lcl_str text = { 0 };
   memset(runs, 0, sizeof runs);

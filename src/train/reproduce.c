@@ -6,6 +6,7 @@
 #include "device/ranks.h"
 #include "latentcl/version.h"
 #include "models/tables.h"
+#include "train/results_file.h"
 #include "train/session.h"
 
 enum { MAX_TRIALS = 64, MAX_PAIRS = 256 };
@@ -56,17 +57,22 @@ static const char *column_key(const lcl_table *t, int i) {
   return t->columns[i].key;
 }
 
-/* Every name of the list must exist. */
+static bool is_asked(const lcl_table *t, key_at key, int i) {
+  return key != row_key || !t->rows[i].step;
+}
+
+/* Every name of the list must exist; steps of other rows' chains are no rows to ask for. */
 static lcl_status check_list(const lcl_table *t, const char *list, const char *what, key_at key,
                              int n) {
   for (const char *p = list; p && *p;) {
     size_t m = strcspn(p, ",");
     bool found = false;
     for (int i = 0; i < n && !found; i++)
-      found = strlen(key(t, i)) == m && strncmp(p, key(t, i), m) == 0;
+      found = is_asked(t, key, i) && strlen(key(t, i)) == m && strncmp(p, key(t, i), m) == 0;
     if (!found) {
       lcl_str names = { 0 };
-      for (int i = 0; i < n; i++) lcl__str_add(&names, "%s%s", i ? ", " : "", key(t, i));
+      for (int i = 0; i < n; i++)
+        if (is_asked(t, key, i)) lcl__str_add(&names, "%s%s", names.n ? ", " : "", key(t, i));
       lcl_status s = lcl__fail(LCL_ERR_ARGUMENT, "%s has no %s \"%.*s\"; it has: %s", t->name, what,
                                (int)m, p, names.data ? names.data : "");
       lcl__str_free(&names);
@@ -172,12 +178,14 @@ static void pairs_of(const job *j, place at, char option[64], pairs *p) {
   p->item[p->n++] = option;
 }
 
+/* done: the run is at its end; else its length may be given anew. */
 static lcl_status compare_options(const char *folder, const lcl_options *had,
-                                  const lcl_options *wanted) {
+                                  const lcl_options *wanted, bool done) {
   for (size_t i = 0; i < lcl_options_count(wanted); i++) {
     const char *name = lcl_options_at(wanted, i)->name, *was = lcl_option_text(had, name),
                *is = lcl_option_text(wanted, name);
-    if (strcmp(was, is) != 0)
+    const bool length = strcmp(name, "epochs") == 0 || strcmp(name, "patience") == 0;
+    if (strcmp(was, is) != 0 && !(length && !done && lcl_option_given(wanted, name)))
       return lcl__fail(LCL_ERR_ARGUMENT,
                        "%s was trained with %s=\"%s\", not \"%s\": give another --out", folder,
                        name, was, is);
@@ -185,8 +193,8 @@ static lcl_status compare_options(const char *folder, const lcl_options *had,
   return LCL_OK;
 }
 
-/* A run that is done already must be of the same options. */
-static lcl_status check_options(const job *j, place at, const char *folder) {
+/* A run that is there already must be of the same options. */
+static lcl_status check_options(const job *j, place at, const char *folder, bool done) {
   char option[64];
   pairs p;
   lcl_run_config c;
@@ -198,7 +206,7 @@ static lcl_status check_options(const job *j, place at, const char *folder) {
   if (s == LCL_OK) s = lcl__run_config_options(&c, cls, &had);
   if (s == LCL_OK) s = lcl_model_options(cls, &wanted);
   for (size_t i = 0; i < p.n && s == LCL_OK; i++) s = lcl_options_set_pair(wanted, p.item[i]);
-  if (s == LCL_OK) s = compare_options(folder, had, wanted);
+  if (s == LCL_OK) s = compare_options(folder, had, wanted, done);
   lcl_options_destroy(had);
   lcl_options_destroy(wanted);
   lcl__run_config_free(&c);
@@ -216,7 +224,7 @@ static lcl_status train_run(job *j, place at, const char *folder, const char *st
                        .n_set = p.n,
                        .data = j->d->data,
                        .out = folder,
-                       .start = start,
+                       .start = resume ? NULL : start, /* its own weights are ahead of those */
                        .seed = (uint64_t)at.trial + 1,
                        .resume = resume,
                        .quiet = true,
@@ -264,8 +272,10 @@ static lcl_status measure(job *j, place at, const char *start, double *value, do
   char *config = lcl__path_join(folder, "config.json");
   const bool resume = config && lcl__file_exists(config);
   lcl__free(config);
+  const bool done = finished(j, at, folder, value, held_out);
   if (resume) LCL_TRY(check_data(j, folder));
-  if (finished(j, at, folder, value, held_out)) return check_options(j, at, folder);
+  if (resume || done) LCL_TRY(check_options(j, at, folder, done));
+  if (done) return LCL_OK;
   LCL_TRY(train_run(j, at, folder, start, resume, &result));
   if (r->method) LCL_TRY(run_method(j, at, folder, &result.test));
   const double *v = lcl_metrics_get(&result.test, metric);
@@ -444,8 +454,10 @@ static cJSON *json_table(const job *j) {
       cJSON_AddItemToObject(o, "values", cJSON_CreateDoubleArray(x->value, x->n));
       cJSON_AddNumberToObject(o, "mean", mean);
       cJSON_AddNumberToObject(o, "std", std);
-      if (published.mean >= 0) cJSON_AddNumberToObject(o, "published_mean", published.mean);
-      if (published.std > 0) cJSON_AddNumberToObject(o, "published_std", published.std);
+      if (published.mean >= 0)
+        cJSON_AddNumberToObject(o, "published_mean", lcl__results_printed(published.mean));
+      if (published.std > 0)
+        cJSON_AddNumberToObject(o, "published_std", lcl__results_printed(published.std));
       if (t->columns[c].metric) cJSON_AddStringToObject(o, "metric", t->columns[c].metric);
       cJSON_AddItemToArray(list, o);
     }

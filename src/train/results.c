@@ -135,6 +135,21 @@ static lcl_status published_epochs(const facts *f, const lcl_results_cell *cell,
 
 /* ---- one run as JSON ---- */
 
+/* What the setting would be if it had not been given; "": no setting, or not known. */
+static const char *otherwise(const facts *f, const char *name, char text[32]) {
+  lcl_settings usual, settings;
+  lcl_options *others = NULL;
+  lcl_status s = lcl_model_options(f->cls, &others);
+  for (size_t i = 0; i < lcl_options_count(f->set) && s == LCL_OK; i++) {
+    const char *other = lcl_options_at(f->set, i)->name;
+    if (lcl_option_given(f->set, other) && strcmp(other, name) != 0)
+      s = lcl_options_set(others, other, lcl_option_text(f->set, other));
+  }
+  if (s == LCL_OK) s = lcl__results_settings(f->cls, others, &f->data, &usual, &settings);
+  lcl_options_destroy(others);
+  return s == LCL_OK ? lcl__setting_text(&settings, name, text) : "";
+}
+
 /* What was given and is not so anyway: what a command has to say to train it again. Subset and seed
  * stand apart. */
 static cJSON *given(const facts *f) {
@@ -148,7 +163,7 @@ static cJSON *given(const facts *f) {
       if (same_text(lcl_options_at(f->set, i)->name, name)) o = lcl_options_at(f->set, i);
     const bool labels = same_text(name, "labels_per_class") && f->usual.labels_per_class > 0;
     bool plain = o && *o->value && same_text(o->value, text) && !labels;
-    plain = plain || same_text(lcl__setting_text(&f->usual, name, usual), text);
+    plain = plain || same_text(otherwise(f, name, usual), text);
     if (!plain && !same_text(name, "subset")) cJSON_AddStringToObject(set, name, text);
   }
   return set;
@@ -218,6 +233,9 @@ static bool same_run(const cJSON *a, const cJSON *b) {
   const char *created = lcl__json_word(a, "created");
   return *created && same_text(created, lcl__json_word(b, "created")) &&
          same_text(lcl__json_word(a, "seed"), lcl__json_word(b, "seed")) &&
+         same_text(lcl__json_word(a, "data"), lcl__json_word(b, "data")) &&
+         same_text(lcl__json_word(a, "method"), lcl__json_word(b, "method")) &&
+         lcl__json_number(a, "examples") == lcl__json_number(b, "examples") &&
          lcl__json_number(a, "subset") == lcl__json_number(b, "subset") && options_within(a, b) &&
          options_within(b, a);
 }
@@ -304,6 +322,12 @@ static lcl_status add_to(const lcl_results_add_desc *d, const facts *f, lcl_resu
     s = lcl__fail(LCL_ERR_ARGUMENT, "%s in %s is of %s by %s, not of %s by %s: give another --name",
                   name, d->out, lcl__json_word(file, "model"), lcl__json_word(file, "metric"),
                   f->cls->name, metric);
+  if (s == LCL_OK && !cell.table && lcl__json_child(file, "cell"))
+    s = lcl__fail(LCL_ERR_ARGUMENT, "%s in %s is a published cell's: give another --name", name,
+                  d->out);
+  if (s == LCL_OK && !cell.table && !same_text(lcl__json_word(file, "title"), d->title))
+    s = lcl__fail(LCL_ERR_ARGUMENT, "%s in %s has the title \"%s\": give that or another --name",
+                  name, d->out, lcl__json_word(file, "title"));
   cJSON *run = run_json(d, f, schedule, value);
   if (s == LCL_OK) s = lcl__results_check_run(&cell, name, file, run);
   if (s == LCL_OK)
@@ -343,6 +367,10 @@ static lcl_status add_run(const lcl_results_add_desc *d, const facts *f, cJSON *
 }
 
 lcl_status lcl__results_add(const lcl_results_add_desc *desc, cJSON *files) {
+  enum { NAME = 250 }; /* .json has to follow in a file's name */
+  if (desc->name && (desc->name[0] == '.' || strlen(desc->name) > NAME))
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "a name of results begins with no point and has at most %d characters", NAME);
   for (size_t i = 0; i < desc->n_runs; i++) {
     facts f;
     lcl_status s = read_facts(desc->runs[i], &f);

@@ -100,19 +100,25 @@ static lcl_status same_training(const lcl_results_cell *cell, const lcl_model_cl
 
 lcl_status lcl__results_check_run(const lcl_results_cell *cell, const char *name, const cJSON *file,
                                   const cJSON *run) {
-  if (!cell->table || lcl__results_by_reproduce(cell)) return LCL_OK;
+  if (!cell->table) return LCL_OK;
   const lcl_table *t = cell->table;
-  const char *model = t->rows[cell->row].model;
+  const char *model = t->rows[cell->row].model, *method = t->rows[cell->row].method,
+             *had = lcl__json_word(run, "method");
   const lcl_model_class *cls;
   lcl_options *of_cell = NULL, *own = NULL;
   if (!model) model = t->model;
   lcl_status s = lcl_model_find(lcl__json_word(file, "model"), &cls);
   if (s == LCL_OK && strcmp(cls->name, model) != 0)
     s = lcl__fail(LCL_ERR_FORMAT, "the model would be %s; the cell has %s", cls->name, model);
-  if (s == LCL_OK) s = lcl__results_cell_options(cell, cls, &of_cell);
-  if (s == LCL_OK) s = run_options(run, cls, &own);
-  if (s == LCL_OK) s = same_model(cls, of_cell, own);
-  if (s == LCL_OK) s = same_training(cell, cls, of_cell, own, run);
+  if (s == LCL_OK && strcmp(had, method ? method : "") != 0)
+    s = lcl__fail(LCL_ERR_FORMAT, "the method would be \"%s\"; the run had \"%s\"",
+                  method ? method : "", had);
+  if (s == LCL_OK && !lcl__results_by_reproduce(cell)) {
+    s = lcl__results_cell_options(cell, cls, &of_cell);
+    if (s == LCL_OK) s = run_options(run, cls, &own);
+    if (s == LCL_OK) s = same_model(cls, of_cell, own);
+    if (s == LCL_OK) s = same_training(cell, cls, of_cell, own, run);
+  }
   lcl_options_destroy(of_cell);
   lcl_options_destroy(own);
   if (s == LCL_OK) return s;

@@ -19,6 +19,8 @@ lcl_status lcl__results_find_cell(const char *text, lcl_results_cell *out);
 void lcl__results_cell_json(cJSON *file, const lcl_results_cell *cell);
 /* Of a cell: "TABLE.ROW.COLUMN.json", "-" for "/"; else name and ".json". */
 void lcl__results_file_name(const lcl_results_cell *cell, const char *name, char out[256]);
+/* A published figure: it is kept as a float and was printed with a few digits. */
+double lcl__results_printed(float v);
 /* Options of a class as the cell has them. */
 lcl_status lcl__results_cell_options(const lcl_results_cell *cell, const lcl_model_class *cls,
                                      lcl_options **out);

@@ -35,8 +35,7 @@ static lcl_table_cell published_of(const lcl_results_cell *c) {
   return c->table->rows[c->row].cell[c->column];
 }
 
-/* A figure is kept as a float and was printed with a few digits. */
-static double printed(float v) {
+double lcl__results_printed(float v) {
   char text[32];
   double d = v;
   lcl__snprintf(text, sizeof text, "%.6g", d);
@@ -51,8 +50,8 @@ void lcl__results_cell_json(cJSON *file, const lcl_results_cell *c) {
   const lcl_table_cell p = published_of(c);
   if (p.mean < 0) return;
   cJSON *published = cJSON_AddObjectToObject(file, "published");
-  cJSON_AddNumberToObject(published, "mean", printed(p.mean));
-  if (p.std > 0) cJSON_AddNumberToObject(published, "std", printed(p.std));
+  cJSON_AddNumberToObject(published, "mean", lcl__results_printed(p.mean));
+  if (p.std > 0) cJSON_AddNumberToObject(published, "std", lcl__results_printed(p.std));
   cJSON_AddStringToObject(published, "source", c->table->source);
 }
 
@@ -161,8 +160,8 @@ static lcl_status check_published(const entry *e) {
   const cJSON *published = lcl__json_child(e->file, "published");
   const double mean = published ? lcl__json_number(published, "mean") : -1,
                std = published ? lcl__json_number(published, "std") : NAN;
-  if (mean == (p.mean < 0 ? -1 : printed(p.mean)) &&
-      (isnan(std) ? p.std <= 0 : std == printed(p.std)))
+  if (mean == (p.mean < 0 ? -1 : lcl__results_printed(p.mean)) &&
+      (isnan(std) ? p.std <= 0 : std == lcl__results_printed(p.std)))
     return LCL_OK;
   return lcl__fail(LCL_ERR_FORMAT,
                    "%s: the published figure is %g (%g) in the file and %g (%g) in `reproduce`",
@@ -262,8 +261,17 @@ static bool same_text(const cJSON *a, const cJSON *b, const char *name) {
   return strcmp(lcl__json_word(a, name), lcl__json_word(b, name)) == 0;
 }
 
+static double number_or(const cJSON *run, const char *name, double otherwise) {
+  const double v = lcl__json_number(run, name);
+  return isnan(v) ? otherwise : v;
+}
+
 static bool early(const cJSON *run) {
   return cJSON_IsTrue(lcl__json_child(run, "stopped_early"));
+}
+
+static bool same_number(const cJSON *a, const cJSON *b, const char *name) {
+  return number_or(a, name, -1) == number_or(b, name, -1);
 }
 
 static bool together(const cJSON *a, const cJSON *b) {
@@ -271,13 +279,9 @@ static bool together(const cJSON *a, const cJSON *b) {
                                : !early(b) &&
                                      lcl__json_number(a, "epochs") == lcl__json_number(b, "epochs");
   const cJSON *x = lcl__json_child(a, "set"), *y = lcl__json_child(b, "set");
-  return length && same_text(a, b, "data") && same_text(a, b, "note") &&
-         same_text(a, b, "method") && (x && y ? cJSON_Compare(x, y, true) : x == y);
-}
-
-static double number_or(const cJSON *run, const char *name, double otherwise) {
-  const double v = lcl__json_number(run, name);
-  return isnan(v) ? otherwise : v;
+  return length && same_number(a, b, "schedule") && same_number(a, b, "examples") &&
+         same_text(a, b, "data") && same_text(a, b, "note") && same_text(a, b, "method") &&
+         (x && y ? cJSON_Compare(x, y, true) : x == y);
 }
 
 static void moments(group *g) {
@@ -354,6 +358,7 @@ static void add_figures(lcl_str *o, const entry *e, const group *g) {
 static void add_schedule(lcl_str *o, const group *g) {
   const int schedule = (int)lcl__json_number(g->run[0], "schedule"),
             done = (int)lcl__json_number(g->run[0], "epochs");
+  const double share = 100.0 * done / LCL_MAX(schedule, 1);
   if (schedule == 0)
     lcl__str_add(o, " |");
   else if (early(g->run[0]))
@@ -361,7 +366,8 @@ static void add_schedule(lcl_str *o, const group *g) {
   else if (done == schedule)
     lcl__str_add(o, " | whole, %d epochs", schedule);
   else
-    lcl__str_add(o, " | %d of %d epochs (%.0f %%)", done, schedule, 100.0 * done / schedule);
+    lcl__str_add(o, " | %d of %d epochs (%.0f %%)", done, schedule,
+                 done < schedule ? fmin(share, 99) : share);
 }
 
 static bool all_alike(const group *g, const char *(*text)(const cJSON *run, char buf[32])) {
@@ -394,6 +400,20 @@ static void add_number(lcl_str *command, lcl_str *behind, const group *g, const 
   for (int i = 0; i < g->n; i++) lcl__str_add(behind, "%s%s", i ? ", " : "", text(g->run[i], buf));
 }
 
+/* Options of a run that its cell does not have. */
+static void add_besides(lcl_str *o, const entry *e, const cJSON *run) {
+  const lcl_model_class *cls;
+  lcl_options *cell = NULL;
+  const cJSON *item;
+  if (lcl_model_find(lcl__json_word(e->file, "model"), &cls) == LCL_OK)
+    lcl__results_cell_options(&e->cell, cls, &cell);
+  cJSON_ArrayForEach(item, lcl__json_members(run, "set")) {
+    if (!cell || strcmp(lcl_option_text(cell, item->string), item->valuestring) != 0)
+      lcl__str_add(o, " --set %s=%s", item->string, item->valuestring);
+  }
+  lcl_options_destroy(cell);
+}
+
 /* What repeats the runs: `train`, or `reproduce` where there is more to do than to train. */
 static void add_command(lcl_str *o, const entry *e, const group *g) {
   const lcl_table *t = e->cell.table;
@@ -405,6 +425,7 @@ static void add_command(lcl_str *o, const entry *e, const group *g) {
     const lcl_table_column *c = &t->columns[e->cell.column];
     lcl__str_add(o, "reproduce %s --rows %s --columns %s --trials %d --data DIR", t->name, row->key,
                  c->key, g->count);
+    add_besides(o, e, g->run[0]);
   } else {
     lcl__str_add(o, "train %s --data DIR", lcl__json_word(e->file, "model"));
     cJSON_ArrayForEach(item, lcl__json_members(g->run[0], "set"))

@@ -114,7 +114,7 @@ void lcl_run_close(lcl_run_folder *r) {
 }
 
 lcl_status lcl_run_evaluate(lcl_run_folder *r, const char *split, lcl_metrics *metrics) {
-  LCL_NEED(r);
+  LCL_NEED(r, split, metrics);
   lcl_dataset *ds;
   LCL_TRY(lcl__session_split(r->s, split, &ds));
   if (!r->eval) LCL_TRY(lcl__evaluator_create(r->s, NULL, &r->eval));

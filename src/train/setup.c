@@ -1,5 +1,6 @@
 /* Preparing a run: folder, options, data, graphs, batches. */
 #include <errno.h>
+#include <math.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -110,6 +111,22 @@ static lcl_status resume_options(lcl_trainer *t, const lcl_run_config *c, lcl_op
   return s;
 }
 
+/* A run goes on with as many examples as it began with: others come in other batches. */
+static lcl_status same_data(const lcl_trainer *t, const lcl_run_config *c) {
+  const lcl_dataset *now[] = { t->s->labelled, t->s->unlabelled, t->s->splits.valid,
+                               t->s->splits.test };
+  static const char *const part[] = { "train", "unlabelled", "validation", "test" };
+  for (size_t i = 0; i < LCL_COUNT(now); i++) {
+    const double had = lcl__json_number(lcl__json_child(c->json, "data"), part[i]);
+    const int64_t has = now[i] ? now[i]->count : 0;
+    if (!isnan(had) && had != (double)has)
+      return lcl__fail(LCL_ERR_ARGUMENT,
+                       "the run in %s began with %.0f examples (%s); the data now have %lld",
+                       t->folder, had, part[i], (long long)has);
+  }
+  return LCL_OK;
+}
+
 static lcl_status open_session(lcl_trainer *t, lcl_context *ctx,
                                const lcl_tensor_file *checkpoint) {
   lcl_run_config config = { 0 };
@@ -127,6 +144,7 @@ static lcl_status open_session(lcl_trainer *t, lcl_context *ctx,
     s = lcl__train_options(t->d, &sd.options);
   }
   if (s == LCL_OK) s = lcl__session_open(ctx, &sd, &t->s);
+  if (s == LCL_OK && t->d->resume) s = same_data(t, &config);
   lcl__run_config_free(&config);
   return s;
 }

@@ -42,7 +42,8 @@ def usage():
                   ['encode', 'none', '--layers', '--layer', 'x'], ['report', 'none', '--out', 'x.html'], ['report', 'a', 'b', '--device', 'cpu'], ['report', 'a', 'b', '--data', 'x'], ['tune', 'gemm', '--dim', 'n=2'], ['data', 'none', '--json', '--sheet', 'x.png'],
                   ['check', '--op', 'none'], ['check', '--precision', 'f64'], ['tune', 'none'], ['tune', 'gemm', 'none'], ['tune', 'all', 'none'], ['tune', 'gemm', '--show', '--budget', '9'],
                   ['reproduce', 'imsat/clusters', '--set', 'lr=x'], ['reproduce', 'imsat/clusters', '--set', 'none=1'], ['reproduce', 'imsat/clusters', '--set', 'lr=x', '--list-cells'],
-                  ['reproduce', 'imsat/clusters', '--cell', '9999'], ['results', 'add', 'none', '--out', 'x', '--cell', 'none'], ['version', 'none'], ['version', '--json', 'none'],
+                  ['reproduce', 'imsat/clusters', '--cell', '9999'], ['reproduce', '--quick'], ['reproduce', 'imsat/clusters', '--cell', '1', '--json'],
+                  ['reproduce', 'imsat/clusters', '--cell', '1', '--list-cells'], ['results', 'add', 'none', '--out', 'x', '--cell', 'none'], ['version', 'none'], ['version', '--json', 'none'],
                   ['explain', 'imsat', '--set', 'queries=4294967396'], ['train', 'semantic-noise', '--devices', '0:0,,0:1'], ['train', '--resume'], ['train', '--resume', '--start', 'none', '--out', 'x'], ['op', 'relu', '--list'], ['run', '--operators', 'none.onnx'],
                   ['run', 'none.onnx', '--in', 'a.npy', '--in', 'b.npy'], ['run', 'none.onnx', '--in', 'x=a.npy', '--in', 'x=b.npy']):
         refused(*wrong, code=2)

@@ -104,6 +104,18 @@ def numbers():
         assert line['lr'] == 0.005 and line['images_per_second'] > 0, line
 
     assert 'started with seed 0' in refused('train', '--resume', '--out', r, '--seed', '7', '--quiet')
+    before = read(r + '/config.json')
+    told = refused('train', '--resume', '--out', r, '--epochs', '1', '--quiet')
+    assert 'has done 2 epochs, more than epochs=1' in told, told
+    # As many steps an epoch, and other data.
+    for part, count in (('train', 31), ('t10k', 11)):
+        write_digits(folder + '/grown', {'train': 30, 't10k': 10}, side=8)
+        some = ['train', 'semantic-noise', '--set', 'arch=mlp', '--set', 'validation=10', '--batch', '10', '--data', folder + '/grown', '--quiet', '--no-test']
+        run(*some, '--epochs', '1', '--out', folder + '/grows-' + part)
+        write_digits(folder + '/grown', {'train': 30, 't10k': 10, part: count}, side=8)
+        told = refused('train', '--resume', '--out', folder + '/grows-' + part, '--epochs', '2', '--quiet')
+        assert 'began with %d examples (%s); the data now have %d' % {'train': (20, 'train', 21), 't10k': (10, 'test', 11)}[part] in told, told
+    assert read(r + '/config.json') == before
 
     # One step an epoch: the loss before it is finite, that of the validation after it is not.
     never = folder + '/never'
