@@ -218,8 +218,9 @@ lcl_status lcl__trainer_restore(lcl_trainer *t, const lcl_tensor_file *f) {
   lcl_position *p = &t->at;
   LCL_TRY(get_position(t, f));
   if (p->epoch > t->s->model->settings.epochs)
-    return lcl__fail(LCL_ERR_ARGUMENT, "the run in %s has done %d epochs, more than epochs=%d",
-                     t->folder, p->epoch, t->s->model->settings.epochs);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "the run in %s has done %d epochs: it cannot end at epochs=%d", t->folder,
+                     p->epoch, t->s->model->settings.epochs);
   forget_best(t);
   if (lcl__tensor_file_finite(f) != LCL_OK)
     return lcl__fail_prefix(LCL_ERR_NUMERIC, "the checkpoint cannot be resumed");
