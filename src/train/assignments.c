@@ -51,7 +51,7 @@ lcl_status lcl__assignment_prefix(const lcl_run_folder *run, const lcl_assignmen
 static lcl_status begin(job *j, lcl_run_folder *run, const lcl_assignment_desc *d, const char *name,
                         const char *const *methods, lcl_metrics *metrics) {
   *j = (job) { .d = d, .run = run, .s = lcl__run_session(run), .metrics = metrics };
-  j->method = methods && d->method ? d->method : "model";
+  j->method = d->method ? d->method : "model";
   LCL_TRY(check_method(methods, j->method));
   memset(metrics, 0, sizeof *metrics);
   if (d->k > 0 && strcmp(j->method, "model") == 0)

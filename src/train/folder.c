@@ -74,7 +74,33 @@ static void add_options(cJSON *root, const lcl_options *o) {
   }
 }
 
+enum { PARTS = 4 };
+static const char *const part_names[PARTS] = { "train", "unlabelled", "validation", "test" };
+
+/* Their examples; -1: of a model that has no such part. */
+static void count_parts(const lcl_session *s, int64_t count[PARTS]) {
+  count[0] = s->labelled->count;
+  count[1] = s->unlabelled ? s->unlabelled->count : -1;
+  count[2] = s->splits.valid ? s->splits.valid->count : 0;
+  count[3] = s->splits.test ? s->splits.test->count : 0;
+}
+
+lcl_status lcl__run_config_same_data(const lcl_run_config *c, const lcl_session *s,
+                                     const char *folder) {
+  int64_t count[PARTS];
+  count_parts(s, count);
+  for (int i = 0; i < PARTS; i++) {
+    const double had = lcl__json_number(lcl__json_child(c->json, "data"), part_names[i]);
+    if (!isnan(had) && had != (double)LCL_MAX(count[i], 0))
+      return lcl__fail(LCL_ERR_ARGUMENT,
+                       "the run in %s began with %.0f examples (%s); the data now have %lld",
+                       folder, had, part_names[i], (long long)LCL_MAX(count[i], 0));
+  }
+  return LCL_OK;
+}
+
 static void add_data(cJSON *root, const lcl_session *s) {
+  int64_t count[PARTS];
   cJSON *d = cJSON_AddObjectToObject(root, "data");
   char full[PATH_MAX];
   if (s->data_path)
@@ -82,10 +108,9 @@ static void add_data(cJSON *root, const lcl_session *s) {
   else
     cJSON_AddNullToObject(d, "path");
   cJSON_AddStringToObject(d, "format", s->splits.format ? s->splits.format : "");
-  cJSON_AddNumberToObject(d, "train", (double)s->labelled->count);
-  if (s->unlabelled) cJSON_AddNumberToObject(d, "unlabelled", (double)s->unlabelled->count);
-  cJSON_AddNumberToObject(d, "validation", s->splits.valid ? (double)s->splits.valid->count : 0);
-  cJSON_AddNumberToObject(d, "test", s->splits.test ? (double)s->splits.test->count : 0);
+  count_parts(s, count);
+  for (int i = 0; i < PARTS; i++)
+    if (count[i] >= 0) cJSON_AddNumberToObject(d, part_names[i], (double)count[i]);
   cJSON_AddNumberToObject(d, "classes", s->labelled->classes);
   if (s->labelled->class_names && s->labelled->classes > 0)
     cJSON_AddItemToObject(d, "class_names",
@@ -199,6 +224,10 @@ static lcl_status read_data(lcl_run_config *c, const char *path) {
   if (is_shape(lcl__json_child(all, "shape"))) return LCL_OK;
   return lcl__fail(LCL_ERR_FORMAT, "%s: \"shape\" in \"data\" must be channels, height and width",
                    path);
+}
+
+bool lcl__is_length(const char *option) {
+  return strcmp(option, "epochs") == 0 || strcmp(option, "patience") == 0;
 }
 
 lcl_status lcl__read_config(const char *folder, lcl_run_config *out) {

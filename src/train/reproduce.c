@@ -50,29 +50,26 @@ static bool listed(const char *list, const char *key) {
 }
 
 typedef const char *(*key_at)(const lcl_table *t, int i);
+/* NULL: a step of other rows, which is no row to ask for. */
 static const char *row_key(const lcl_table *t, int i) {
-  return t->rows[i].key;
+  return t->rows[i].step ? NULL : t->rows[i].key;
 }
 static const char *column_key(const lcl_table *t, int i) {
   return t->columns[i].key;
 }
 
-static bool is_asked(const lcl_table *t, key_at key, int i) {
-  return key != row_key || !t->rows[i].step;
-}
-
-/* Every name of the list must exist; steps of other rows' chains are no rows to ask for. */
+/* Every name of the list must exist. */
 static lcl_status check_list(const lcl_table *t, const char *list, const char *what, key_at key,
                              int n) {
   for (const char *p = list; p && *p;) {
     size_t m = strcspn(p, ",");
     bool found = false;
     for (int i = 0; i < n && !found; i++)
-      found = is_asked(t, key, i) && strlen(key(t, i)) == m && strncmp(p, key(t, i), m) == 0;
+      found = key(t, i) && strlen(key(t, i)) == m && strncmp(p, key(t, i), m) == 0;
     if (!found) {
       lcl_str names = { 0 };
       for (int i = 0; i < n; i++)
-        if (is_asked(t, key, i)) lcl__str_add(&names, "%s%s", names.n ? ", " : "", key(t, i));
+        if (key(t, i)) lcl__str_add(&names, "%s%s", names.n ? ", " : "", key(t, i));
       lcl_status s = lcl__fail(LCL_ERR_ARGUMENT, "%s has no %s \"%.*s\"; it has: %s", t->name, what,
                                (int)m, p, names.data ? names.data : "");
       lcl__str_free(&names);
@@ -146,21 +143,15 @@ static lcl_status record(const char *folder, const char *method, const lcl_train
   return s;
 }
 
-/* A run that is there already must be of the same data. */
-static lcl_status check_data(const job *j, const char *folder) {
+static lcl_status check_data(const job *j, const char *folder, const lcl_run_config *c) {
   char full[PATH_MAX];
-  lcl_run_config c;
   const char *wanted = j->d->data;
-  LCL_TRY(lcl__read_config(folder, &c));
   if (wanted && realpath(wanted, full)) wanted = full;
-  const bool same = wanted && c.data ? strcmp(wanted, c.data) == 0 : !wanted && !c.data;
-  const lcl_status s = same ? LCL_OK
-                            : lcl__fail(LCL_ERR_ARGUMENT,
-                                        "%s was trained on %s, not on %s: give another --out",
-                                        folder, c.data ? c.data : "the built-in digits",
-                                        wanted ? wanted : "the built-in digits");
-  lcl__run_config_free(&c);
-  return s;
+  const bool same = wanted && c->data ? strcmp(wanted, c->data) == 0 : !wanted && !c->data;
+  return same ? LCL_OK
+              : lcl__fail(LCL_ERR_ARGUMENT, "%s was trained on %s, not on %s: give another --out",
+                          folder, c->data ? c->data : "the built-in digits",
+                          wanted ? wanted : "the built-in digits");
 }
 
 static const char *model_of(const job *j, place at) {
@@ -184,8 +175,8 @@ static lcl_status compare_options(const char *folder, const lcl_options *had,
   for (size_t i = 0; i < lcl_options_count(wanted); i++) {
     const char *name = lcl_options_at(wanted, i)->name, *was = lcl_option_text(had, name),
                *is = lcl_option_text(wanted, name);
-    const bool length = strcmp(name, "epochs") == 0 || strcmp(name, "patience") == 0;
-    if (strcmp(was, is) != 0 && !(length && !done && lcl_option_given(wanted, name)))
+    const bool anew = !done && lcl__is_length(name) && lcl_option_given(wanted, name);
+    if (strcmp(was, is) != 0 && !anew)
       return lcl__fail(LCL_ERR_ARGUMENT,
                        "%s was trained with %s=\"%s\", not \"%s\": give another --out", folder,
                        name, was, is);
@@ -193,8 +184,8 @@ static lcl_status compare_options(const char *folder, const lcl_options *had,
   return LCL_OK;
 }
 
-/* A run that is there already must be of the same options. */
-static lcl_status check_options(const job *j, place at, const char *folder, bool done) {
+/* A run that is there already must be of the same data and options. */
+static lcl_status check_run(const job *j, place at, const char *folder, bool done) {
   char option[64];
   pairs p;
   lcl_run_config c;
@@ -202,7 +193,8 @@ static lcl_status check_options(const job *j, place at, const char *folder, bool
   lcl_options *had = NULL, *wanted = NULL;
   pairs_of(j, at, option, &p);
   LCL_TRY(lcl__read_config(folder, &c));
-  lcl_status s = lcl_model_find(model_of(j, at), &cls);
+  lcl_status s = check_data(j, folder, &c);
+  if (s == LCL_OK) s = lcl_model_find(model_of(j, at), &cls);
   if (s == LCL_OK) s = lcl__run_config_options(&c, cls, &had);
   if (s == LCL_OK) s = lcl_model_options(cls, &wanted);
   for (size_t i = 0; i < p.n && s == LCL_OK; i++) s = lcl_options_set_pair(wanted, p.item[i]);
@@ -273,8 +265,7 @@ static lcl_status measure(job *j, place at, const char *start, double *value, do
   const bool resume = config && lcl__file_exists(config);
   lcl__free(config);
   const bool done = finished(j, at, folder, value, held_out);
-  if (resume) LCL_TRY(check_data(j, folder));
-  if (resume || done) LCL_TRY(check_options(j, at, folder, done));
+  if (resume || done) LCL_TRY(check_run(j, at, folder, done));
   if (done) return LCL_OK;
   LCL_TRY(train_run(j, at, folder, start, resume, &result));
   if (r->method) LCL_TRY(run_method(j, at, folder, &result.test));

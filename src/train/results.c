@@ -136,7 +136,7 @@ static lcl_status published_epochs(const facts *f, const lcl_results_cell *cell,
 /* ---- one run as JSON ---- */
 
 /* What the setting would be if it had not been given; "": no setting, or not known. */
-static const char *otherwise(const facts *f, const char *name, char text[32]) {
+static const char *text_without(const facts *f, const char *name, char text[32]) {
   lcl_settings usual, settings;
   lcl_options *others = NULL;
   lcl_status s = lcl_model_options(f->cls, &others);
@@ -163,7 +163,7 @@ static cJSON *given(const facts *f) {
       if (same_text(lcl_options_at(f->set, i)->name, name)) o = lcl_options_at(f->set, i);
     const bool labels = same_text(name, "labels_per_class") && f->usual.labels_per_class > 0;
     bool plain = o && *o->value && same_text(o->value, text) && !labels;
-    plain = plain || same_text(otherwise(f, name, usual), text);
+    plain = plain || same_text(text_without(f, name, usual), text);
     if (!plain && !same_text(name, "subset")) cJSON_AddStringToObject(set, name, text);
   }
   return set;
@@ -222,7 +222,7 @@ static cJSON *run_json(const lcl_results_add_desc *d, const facts *f, int schedu
 static bool options_within(const cJSON *a, const cJSON *b) {
   const cJSON *o;
   cJSON_ArrayForEach(o, lcl__json_members(a, "set")) {
-    if (same_text(o->string, "epochs") || same_text(o->string, "patience")) continue;
+    if (lcl__is_length(o->string)) continue;
     if (!same_text(o->valuestring, lcl__json_word(lcl__json_child(b, "set"), o->string)))
       return false;
   }

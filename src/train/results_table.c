@@ -400,36 +400,34 @@ static void add_number(lcl_str *command, lcl_str *behind, const group *g, const 
   for (int i = 0; i < g->n; i++) lcl__str_add(behind, "%s%s", i ? ", " : "", text(g->run[i], buf));
 }
 
-/* Options of a run that its cell does not have. */
-static void add_besides(lcl_str *o, const entry *e, const cJSON *run) {
-  const lcl_model_class *cls;
-  lcl_options *cell = NULL;
+/* Options of a run that are not as in its cell; cell NULL: all. */
+static void add_options(lcl_str *o, const cJSON *run, const lcl_options *cell) {
   const cJSON *item;
-  if (lcl_model_find(lcl__json_word(e->file, "model"), &cls) == LCL_OK)
-    lcl__results_cell_options(&e->cell, cls, &cell);
   cJSON_ArrayForEach(item, lcl__json_members(run, "set")) {
     if (!cell || strcmp(lcl_option_text(cell, item->string), item->valuestring) != 0)
       lcl__str_add(o, " --set %s=%s", item->string, item->valuestring);
   }
-  lcl_options_destroy(cell);
 }
 
 /* What repeats the runs: `train`, or `reproduce` where there is more to do than to train. */
 static void add_command(lcl_str *o, const entry *e, const group *g) {
   const lcl_table *t = e->cell.table;
   const lcl_table_row *row = t ? &t->rows[e->cell.row] : NULL;
+  const lcl_model_class *cls;
+  lcl_options *cell = NULL;
   lcl_str behind = { 0 };
-  const cJSON *item;
   lcl__str_add(o, " | `latentcl ");
   if (t && lcl__results_by_reproduce(&e->cell)) {
     const lcl_table_column *c = &t->columns[e->cell.column];
     lcl__str_add(o, "reproduce %s --rows %s --columns %s --trials %d --data DIR", t->name, row->key,
                  c->key, g->count);
-    add_besides(o, e, g->run[0]);
+    if (lcl_model_find(lcl__json_word(e->file, "model"), &cls) == LCL_OK)
+      lcl__results_cell_options(&e->cell, cls, &cell);
+    add_options(o, g->run[0], cell);
+    lcl_options_destroy(cell);
   } else {
     lcl__str_add(o, "train %s --data DIR", lcl__json_word(e->file, "model"));
-    cJSON_ArrayForEach(item, lcl__json_members(g->run[0], "set"))
-        lcl__str_add(o, " --set %s=%s", item->string, item->valuestring);
+    add_options(o, g->run[0], NULL);
     add_number(o, &behind, g, "subset", subset_of);
     add_number(o, &behind, g, "seed", seed_of);
   }

@@ -166,6 +166,12 @@ lcl_status lcl__read_config(const char *folder, lcl_run_config *out);
 /* result.json, which `reproduce` leaves in its runs; *out NULL: it is not there. */
 lcl_status lcl__read_result(const char *folder, cJSON **out);
 void lcl__run_config_free(lcl_run_config *c);
+/* Whether the session has as many examples as the run in this folder began with: others come in
+ * other batches. */
+lcl_status lcl__run_config_same_data(const lcl_run_config *c, const lcl_session *s,
+                                     const char *folder);
+/* Whether a run that goes on may be given this option anew. */
+bool lcl__is_length(const char *option);
 /* The run's model; LCL_ERR_ARGUMENT names the plug-in that it lacks. */
 lcl_status lcl__run_config_class(const lcl_run_config *c, const lcl_model_class **out);
 /* The recorded options as a parsed set. */

@@ -1,6 +1,5 @@
 /* Preparing a run: folder, options, data, graphs, batches. */
 #include <errno.h>
-#include <math.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -75,8 +74,7 @@ static lcl_status check_same(const lcl_train_desc *d, const lcl_options *recorde
     const char *name = lcl_options_at(now, i)->name;
     if (!lcl_option_given(now, name)) continue;
     const char *was = lcl_option_text(recorded, name), *is = lcl_option_text(now, name);
-    if (strcmp(name, "epochs") == 0 || strcmp(name, "patience") == 0 || strcmp(was, is) == 0)
-      continue;
+    if (lcl__is_length(name) || strcmp(was, is) == 0) continue;
     return lcl__fail(LCL_ERR_ARGUMENT,
                      "the run in %s was started with %s=%s; it cannot go on with %s=%s", d->out,
                      name, was, name, is);
@@ -100,31 +98,16 @@ static lcl_status resume_options(lcl_trainer *t, const lcl_run_config *c, lcl_op
   d.model = c->model;
   lcl_status s = lcl__train_options(&d, &now);
   if (s == LCL_OK) s = check_same(t->d, *out, now);
-  static const char *const may_change[] = { "epochs", "patience" };
-  for (size_t i = 0; i < LCL_COUNT(may_change) && s == LCL_OK; i++)
-    if (lcl_option_given(now, may_change[i]))
-      s = lcl_options_set(*out, may_change[i], lcl_option_text(now, may_change[i]));
+  for (size_t i = 0; i < lcl_options_count(now) && s == LCL_OK; i++) {
+    const char *name = lcl_options_at(now, i)->name;
+    if (lcl__is_length(name) && lcl_option_given(now, name))
+      s = lcl_options_set(*out, name, lcl_option_text(now, name));
+  }
   lcl_options_destroy(now);
   if (s == LCL_OK) return LCL_OK;
   lcl_options_destroy(*out);
   *out = NULL;
   return s;
-}
-
-/* A run goes on with as many examples as it began with: others come in other batches. */
-static lcl_status same_data(const lcl_trainer *t, const lcl_run_config *c) {
-  const lcl_dataset *now[] = { t->s->labelled, t->s->unlabelled, t->s->splits.valid,
-                               t->s->splits.test };
-  static const char *const part[] = { "train", "unlabelled", "validation", "test" };
-  for (size_t i = 0; i < LCL_COUNT(now); i++) {
-    const double had = lcl__json_number(lcl__json_child(c->json, "data"), part[i]);
-    const int64_t has = now[i] ? now[i]->count : 0;
-    if (!isnan(had) && had != (double)has)
-      return lcl__fail(LCL_ERR_ARGUMENT,
-                       "the run in %s began with %.0f examples (%s); the data now have %lld",
-                       t->folder, had, part[i], (long long)has);
-  }
-  return LCL_OK;
 }
 
 static lcl_status open_session(lcl_trainer *t, lcl_context *ctx,
@@ -144,7 +127,7 @@ static lcl_status open_session(lcl_trainer *t, lcl_context *ctx,
     s = lcl__train_options(t->d, &sd.options);
   }
   if (s == LCL_OK) s = lcl__session_open(ctx, &sd, &t->s);
-  if (s == LCL_OK && t->d->resume) s = same_data(t, &config);
+  if (s == LCL_OK && t->d->resume) s = lcl__run_config_same_data(&config, t->s, t->folder);
   lcl__run_config_free(&config);
   return s;
 }

@@ -96,9 +96,10 @@ static lcl_status choose_marked(map *m) {
   if (n_classes < 0)
     return lcl__fail(LCL_ERR_ARGUMENT,
                      "marked classes: expected numbers as in 0,1,9, or each, got \"%s\"", text);
-  if (!m->chosen->labels && ((m->d->marked && *text) || m->d->marks > 0))
-    return lcl__fail(LCL_ERR_ARGUMENT, "marked classes need labels, which these data lack");
-  if (!m->chosen->labels) return LCL_OK;
+  const bool asked = (m->d->marked && *text) || m->d->marks > 0;
+  if (!m->chosen->labels)
+    return asked ? lcl__fail(LCL_ERR_ARGUMENT, "marked classes need labels, which these data lack")
+                 : LCL_OK;
   for (int i = 0; i < n_classes && m->d->marked; i++)
     if (classes[i] >= m->ds->classes)
       return lcl__fail(LCL_ERR_ARGUMENT, "marked classes: there is no class %lld; the data have %d",

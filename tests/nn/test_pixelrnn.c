@@ -263,6 +263,7 @@ static lcl_pixelrnn_desc tiny_other(lcl_pixelrnn_pad pad) {
   return d;
 }
 
+/* Simulators are some thousand times slower than devices: they get the smallest network. */
 static void for_each_network(void (*check)(const lcl_pixelrnn_desc *d), bool simulator) {
   const lcl_pixelrnn_desc small[] = { tiny, tiny_other(LCL_PAD_FREEZE),
                                       tiny_other(LCL_PAD_EVOLVE_BIAS) };
@@ -272,19 +273,14 @@ static void for_each_network(void (*check)(const lcl_pixelrnn_desc *d), bool sim
   for (size_t i = 0; i < LCL_COUNT(large) && !simulator; i++) check(&large[i]);
 }
 
-/* Simulators are some thousand times slower than devices: they get the smallest network. */
-static bool on_simulator(void) {
-  return device_is("oclgrind");
-}
-
 static void check_equal(const lcl_pixelrnn_desc *d) {
   check_equal_in(chosen, d);
 }
 
 static void incremental_equals_full(void **state) {
   (void)state;
-  for_each_network(check_equal, on_simulator());
-  if (on_simulator()) return;
+  for_each_network(check_equal, device_is("oclgrind"));
+  if (device_is("oclgrind")) return;
   check_equal(&single);
   check_equal(&longer);
   check_equal(&wide);
@@ -294,7 +290,7 @@ static void incremental_equals_full(void **state) {
 static void too_wide(void **state) {
   (void)state;
   bool whole = true;
-  if (!on_simulator()) ASSERT_OK(lcl__loops_ask(chosen, &whole));
+  if (!device_is("oclgrind")) ASSERT_OK(lcl__loops_ask(chosen, &whole));
   if (whole) skip();
   lcl_pixelrnn_desc d = wide;
   d.head_width = 2048;
@@ -345,7 +341,7 @@ static void lost(void **state) {
   ASSERT_OK(lcl_context_create(&(lcl_context_desc) { .disable = "packed" }, &tiled));
   check_lost(chosen, &tiny);
   check_lost(tiled, &tiny);
-  if (!on_simulator()) check_lost(tiled, &colour);
+  if (!device_is("oclgrind")) check_lost(tiled, &colour);
   lcl_context_destroy(tiled);
 }
 
@@ -378,7 +374,7 @@ static void check_causal(const lcl_pixelrnn_desc *d) {
 
 static void causality(void **state) {
   (void)state;
-  for_each_network(check_causal, on_simulator());
+  for_each_network(check_causal, device_is("oclgrind"));
 }
 
 /* The same seed samples the same images, another does not; a low temperature samples what is
@@ -386,7 +382,7 @@ static void causality(void **state) {
  */
 static void samples(void **state) {
   (void)state;
-  net t = net_create(chosen, on_simulator() ? &tiny : &binary);
+  net t = net_create(chosen, device_is("oclgrind") ? &tiny : &binary);
   const size_t n = values_of(&t), bytes = n * sizeof(float);
   float *given = floats(n), *a = floats(n), *b = floats(n), *log_p = floats(n);
   run_sampler(&t, "sample-1", 0, 1, given, a, log_p);
@@ -669,8 +665,8 @@ static void check_gradients(const lcl_pixelrnn_desc *d) {
 
 static void gradients(void **state) {
   (void)state;
-  for_each_network(check_gradients, on_simulator());
-  if (!on_simulator()) check_gradients(&wide);
+  for_each_network(check_gradients, device_is("oclgrind"));
+  if (!device_is("oclgrind")) check_gradients(&wide);
 }
 
 static int open_context(void **state) {

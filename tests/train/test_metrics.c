@@ -53,21 +53,27 @@ static void counts(void **state) {
   lcl_run_close(opened);
 }
 
+/* Data of which every third example has no label; labels: the file they are in. */
+enum { PARTLY = 120 };
+static void write_partly(const char *folder, int rank, const int64_t *shape, char labels[400]) {
+  char path[400];
+  mkdir(folder, 0700);
+  uint8_t *x = make_images(PARTLY, 36);
+  int32_t label[PARTLY];
+  for (int i = 0; i < PARTLY; i++) label[i] = i % 3 == 2 ? -1 : i % CLASSES;
+  snprintf(path, sizeof path, "%s/features.npy", folder);
+  ASSERT_OK(lcl__npy_write(path, LCL_NPY_U8, rank, shape, x));
+  snprintf(labels, 400, "%s/labels.npy", folder);
+  ASSERT_OK(lcl__npy_write(labels, LCL_NPY_I32, 1, shape, label));
+  free(x);
+}
+
 /* A label of -1 is none: such examples are neither errors nor trained on, and they are counted. */
 static void examples_without_a_label(void **state) {
   (void)state;
-  enum { M = 120, SIZE = 36 };
   char folder[300], path[400];
   snprintf(folder, sizeof folder, "%s/some", root);
-  mkdir(folder, 0700);
-  uint8_t *x = make_images(M, SIZE);
-  int32_t label[M];
-  for (int i = 0; i < M; i++) label[i] = i % 3 == 2 ? -1 : i % CLASSES;
-  snprintf(path, sizeof path, "%s/features.npy", folder);
-  ASSERT_OK(lcl__npy_write(path, LCL_NPY_U8, 4, (int64_t[]) { M, 1, 6, 6 }, x));
-  snprintf(path, sizeof path, "%s/labels.npy", folder);
-  ASSERT_OK(lcl__npy_write(path, LCL_NPY_I32, 1, (int64_t[]) { M }, label));
-  free(x);
+  write_partly(folder, 4, (int64_t[]) { PARTLY, 1, 6, 6 }, path);
   run(&(run_desc) { .model = "semantic-noise",
                     .set = "arch=mlp epochs=1 batch=10 validation=20",
                     .data = folder,
@@ -99,18 +105,9 @@ static void examples_without_a_label(void **state) {
 /* What needs no label is averaged over all examples: as of the same data without any label. */
 static void losses_without_a_label(void **state) {
   (void)state;
-  enum { M = 120 };
-  char folder[300], path[400], run_path[400];
+  char folder[300], labels[400], run_path[400];
   snprintf(folder, sizeof folder, "%s/unlabelled", root);
-  mkdir(folder, 0700);
-  uint8_t *x = make_images(M, 36);
-  int32_t label[M];
-  for (int i = 0; i < M; i++) label[i] = i % 3 == 2 ? -1 : i % CLASSES;
-  snprintf(path, sizeof path, "%s/features.npy", folder);
-  ASSERT_OK(lcl__npy_write(path, LCL_NPY_U8, 2, (int64_t[]) { M, 36 }, x));
-  snprintf(path, sizeof path, "%s/labels.npy", folder);
-  ASSERT_OK(lcl__npy_write(path, LCL_NPY_I32, 1, (int64_t[]) { M }, label));
-  free(x);
+  write_partly(folder, 2, (int64_t[]) { PARTLY, 36 }, labels);
   run(&(run_desc) { .model = "imsat",
                     .set = "system=linear-rim epochs=1 batch=50 clusters=4",
                     .data = folder,
@@ -120,11 +117,11 @@ static void losses_without_a_label(void **state) {
   for (int without = 0; without < 2; without++) {
     lcl_run_folder *opened;
     lcl_metrics m;
-    if (without) assert_int_equal(unlink(path), 0);
+    if (without) assert_int_equal(unlink(labels), 0);
     ASSERT_OK(lcl_run_open(ctx, run_path, NULL, &opened));
     ASSERT_OK(lcl_run_evaluate(opened, "all", &m));
     loss[without] = *lcl_metrics_get(&m, "loss");
-    assert_true(*lcl_metrics_get(&m, "n") == (without ? M : M - M / 3));
+    assert_true(*lcl_metrics_get(&m, "n") == (without ? PARTLY : PARTLY - PARTLY / 3));
     assert_true(!without == !!lcl_metrics_get(&m, "accuracy_percent"));
     lcl_run_close(opened);
   }
