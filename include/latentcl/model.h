@@ -219,6 +219,7 @@ typedef struct lcl_settings {
   bool higher_is_better; /**< of the selection metric */
   bool calibrate;        /**< before the final evaluation, one pass of #LCL_MODE_CALIBRATE over the
                             training images */
+  int validate_every;    /**< epochs between evaluations of the validation part (0: 1) */
   int select_last;   /**< > 0: only the last so many epochs may be the best one; without a test part
                         the run is then scored by the validation part */
   int refresh_every; /**< steps between calls of the class's refresh() (0: none) */

@@ -44,6 +44,10 @@ static const lcl_option common[] = {
   { "l2", LCL_OPTION_FLOAT, "", "after each step every parameter p loses 2*lr*l2*p", "[0,inf)" },
   { "clip_norm", LCL_OPTION_FLOAT, "", "largest norm of the whole gradient; 0: no limit",
     "[0,inf)" },
+  { "validate_every", LCL_OPTION_INT, "",
+    "epochs between evaluations of the validation part; the first and the last are always "
+    "evaluated",
+    "[1,1e6]" },
   { "select_last", LCL_OPTION_INT, "", "only the last so many epochs may be the best one; 0: all",
     "[0,1e7]" },
   { "top_k", LCL_OPTION_INT, "0",
@@ -103,6 +107,7 @@ const char *lcl__setting_text(const lcl_settings *s, const char *option, char bu
     { "l1", s->optimiser.l1 },
     { "l2", s->optimiser.l2 },
     { "clip_norm", s->optimiser.clip_norm },
+    { "validate_every", LCL_MAX(s->validate_every, 1) },
     { "select_last", s->select_last },
     { "patience", s->patience },
   };
@@ -253,6 +258,7 @@ lcl_status lcl_settings_apply(lcl_settings *s, const lcl_options *o) {
   s->labels_per_class = labels;
   read_int(o, "subset", &s->subset);
   read_int(o, "patience", &s->patience);
+  read_int(o, "validate_every", &s->validate_every);
   read_int(o, "select_last", &s->select_last);
   LCL_TRY(apply_schedule(&s->schedule, o, s->epochs));
   apply_optimiser(&s->optimiser, o);

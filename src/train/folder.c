@@ -59,6 +59,7 @@ static void add_settings(cJSON *root, const lcl_settings *s) {
     cJSON_AddNumberToObject(j, "lr_until", s->schedule.until);
   }
   if (s->schedule.warmup) cJSON_AddNumberToObject(j, "lr_warmup", s->schedule.warmup);
+  if (s->validate_every > 1) cJSON_AddNumberToObject(j, "validate_every", s->validate_every);
   cJSON_AddNumberToObject(j, "patience", s->patience);
   cJSON_AddStringToObject(j, "select", s->select ? s->select : "");
 }

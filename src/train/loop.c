@@ -232,9 +232,19 @@ bool lcl__trainer_selects(const lcl_trainer *t) {
          strcmp(s->select, "last") != 0;
 }
 
+/* Epochs since the evaluation before, where that of this epoch is due; else 0. */
+static int evaluation_due(const lcl_trainer *t) {
+  const lcl_settings *s = &t->s->model->settings;
+  const int every = LCL_MAX(s->validate_every, 1), epoch = t->at.epoch;
+  if (epoch > 1 && epoch < s->epochs && epoch % every != 0) return 0;
+  const int before = (epoch - 1) / every * every;
+  return epoch - (epoch > 1 ? LCL_MAX(before, 1) : 0);
+}
+
 /* Is this epoch the best so far? Without selection every epoch is, unless its loss is NaN or Inf. A
- * metric that is missing is an error. */
-static lcl_status judge(lcl_trainer *t, const lcl_metrics *m, bool *best) {
+ * metric that is missing is an error. epochs: since the evaluation before; 0: m is not of this one.
+ */
+static lcl_status judge(lcl_trainer *t, const lcl_metrics *m, int epochs, bool *best) {
   const lcl_settings *s = &t->s->model->settings;
   lcl_position *p = &t->at;
   const double *loss = lcl_metrics_get(m, "loss");
@@ -244,6 +254,8 @@ static lcl_status judge(lcl_trainer *t, const lcl_metrics *m, bool *best) {
     if (finite) p->best_epoch = p->epoch;
     return LCL_OK;
   }
+  *best = false;
+  if (epochs == 0) return LCL_OK;
   const double *v = lcl_metrics_get(m, s->select);
   if (!v)
     return lcl__fail(LCL_ERR_ARGUMENT, "the evaluation has no metric \"%s\" to select by",
@@ -251,8 +263,8 @@ static lcl_status judge(lcl_trainer *t, const lcl_metrics *m, bool *best) {
   const bool counts = s->select_last <= 0 || p->epoch > s->epochs - s->select_last;
   *best = counts && finite && isfinite(*v) &&
           (p->best_epoch == 0 || (s->higher_is_better ? *v > p->best_value : *v < p->best_value));
-  p->waited += counts;
-  p->stalled += counts;
+  p->waited += counts ? epochs : 0;
+  p->stalled += counts ? epochs : 0;
   if (*best) {
     p->best_value = *v;
     p->best_epoch = p->epoch;
@@ -284,13 +296,15 @@ static lcl_status finish_epoch(lcl_trainer *t) {
   t->at.epoch++;
   t->at.epoch_step = 0;
   lcl_metrics m = { 0 };
-  bool merged = t->s->data_desc.merge, evaluate = merged || t->s->splits.valid, best;
+  const int epochs = evaluation_due(t);
+  bool merged = t->s->data_desc.merge, evaluate = epochs > 0 && (merged || t->s->splits.valid),
+       best;
   const char *split = merged ? "all" : "validation";
   const double began = lcl__now();
   if (evaluate)
     LCL_TRY(lcl__trainer_evaluate(t, merged ? t->s->splits.train : t->s->splits.valid, split, &m));
   const double evaluation = lcl__now() - began;
-  LCL_TRY(judge(t, &m, &best));
+  LCL_TRY(judge(t, &m, epochs, &best));
   LCL_TRY(log_epoch(t, lr, means, split, evaluate ? &m : NULL, evaluation));
   show_epoch(t, means, evaluate ? &m : NULL, split, best && lcl__trainer_selects(t));
   if (best) LCL_TRY(lcl__trainer_keep_best(t, &m));

@@ -83,7 +83,8 @@ static void add_settings(XXH64_state_t *h, const lcl_settings *s) {
   ADD(h, p->augment_crop), ADD(h, p->augment_cutout);
   if (s->class_weights) add(h, s->class_weights, strlen(s->class_weights));
   ADD(h, s->precision), ADD(h, s->no_augment), ADD(h, s->range_lo), ADD(h, s->range_hi),
-      ADD(h, s->patience), ADD(h, s->refresh_every), ADD(h, s->select_last);
+      ADD(h, s->patience), ADD(h, s->refresh_every), ADD(h, s->select_last),
+      ADD(h, s->validate_every);
   ADD(h, s->higher_is_better), ADD(h, s->calibrate);
   if (s->select) add(h, s->select, strlen(s->select));
   add_optimiser(h, &s->optimiser);
@@ -345,6 +346,7 @@ static const effect common[] = {
   { "l2", "0.7", "" },
   { "top_k", "2", "" },
   { "select_last", "7", "" },
+  { "validate_every", "7", "" },
   { "clip_norm", "0.7", "" },
   { "patience", "7", "" },
   { "augment", "rotate=7", "" },

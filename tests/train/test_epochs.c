@@ -70,6 +70,54 @@ static void last_epochs(void **state) {
   if (what) fail_msg("%s differs", what);
 }
 
+/* The epochs of the run's log that have an evaluation of the validation part, one character each.
+ */
+static void evaluated(const char *name, char said[32]) {
+  char *text = log_of(name), *rest = text;
+  int n = 0;
+  for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+    if (strstr(line, "\"event\":\"epoch\"")) said[n++] = strstr(line, "validation") ? 'v' : '-';
+  said[n] = 0;
+  free(text);
+}
+
+/* The first and the last epoch are evaluated, whatever lies between; waiting is counted in epochs;
+ * a model that takes its last epoch takes it. */
+static void seldom_validated(void **state) {
+  (void)state;
+  static const struct {
+    const char *model, *set, *more, *evaluated;
+    int best_epoch;
+  } cases[] = {
+#define NOISE "semantic-noise", "arch=mlp batch=10 validation=20 lr=1e-12"
+    { NOISE, "validate_every=3 epochs=7", "v-v--vv", 1 },
+    { NOISE, "validate_every=3 epochs=6", "v-v--v", 1 },
+    { NOISE, "validate_every=9 epochs=3", "v-v", 1 },
+    { NOISE, "validate_every=1 epochs=3", "vvv", 1 },
+    { NOISE, "validate_every=3 epochs=9 patience=2", "v-v", 1 },
+    { NOISE, "validate_every=3 epochs=9 patience=3", "v-v--v", 1 },
+    { NOISE, "validate_every=3 epochs=7 select_last=2", "v-v--vv", 6 },
+    { "ladder", "widths=9-8 labels_per_class=3 validation=10", "validate_every=3 epochs=5", "v-v-v",
+      5 },
+  };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    char said[32];
+    const lcl_train_result r = run(&(run_desc) {
+        .model = cases[i].model, .set = cases[i].set, .more = cases[i].more, .name = "seldom" });
+    evaluated("seldom", said);
+    assert_string_equal(said, cases[i].evaluated);
+    assert_int_equal(r.best_epoch, cases[i].best_epoch);
+  }
+  double rate[32];
+  run(&(run_desc) { .model = "semantic-noise",
+                    .set = "arch=mlp batch=10 validation=20 lr=1e-12",
+                    .more = "validate_every=3 lr_schedule=plateau lr_factor=10 lr_every=3 epochs=7",
+                    .name = "seldom" });
+  assert_int_equal(lines_of("seldom", "epoch", "lr", rate), 7);
+  near("rate before the evaluation of epoch 6", rate[5], 1e-12, 1e-18);
+  near("rate after it", rate[6], 1e-13, 1e-19);
+}
+
 /* What waits for a better epoch is refused where no epoch is better than another. */
 static void nothing_to_wait_for(void **state) {
   (void)state;
@@ -276,15 +324,13 @@ static void table_rows(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(schedules),
-                                      cmocka_unit_test(patience),
-                                      cmocka_unit_test(last_epochs),
-                                      cmocka_unit_test(nothing_to_wait_for),
-                                      cmocka_unit_test(profiles_need_a_context_that_profiles),
-                                      cmocka_unit_test(step_lines),
-                                      cmocka_unit_test(two_streams),
-                                      cmocka_unit_test(unlabelled_part),
-                                      cmocka_unit_test(held_out_recordings),
-                                      cmocka_unit_test(table_rows) };
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(schedules),           cmocka_unit_test(patience),
+    cmocka_unit_test(last_epochs),         cmocka_unit_test(seldom_validated),
+    cmocka_unit_test(nothing_to_wait_for), cmocka_unit_test(profiles_need_a_context_that_profiles),
+    cmocka_unit_test(step_lines),          cmocka_unit_test(two_streams),
+    cmocka_unit_test(unlabelled_part),     cmocka_unit_test(held_out_recordings),
+    cmocka_unit_test(table_rows)
+  };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -294,6 +294,7 @@ static void describe(const lcl_settings *s, lcl_str *t) {
                 { "patience", s->patience },
                 { "calibrate", s->calibrate },
                 { "last", s->select_last },
+                { "validated", s->validate_every },
                 { "refresh", s->refresh_every },
                 { "higher", s->higher_is_better },
                 { "colour", p->colour },

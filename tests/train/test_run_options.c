@@ -30,6 +30,7 @@ static const effect effects[] = {
   { "l1", "0.1", "" },
   { "l2", "0.1", "" },
   { "clip_norm", "1e-3", "optimiser=sgd lr=0.01" },
+  { "validate_every", "3", "lr=1e-12" },
   { "select_last", "1", "lr=1e-12" },
   { "top_k", "2", "" },
   { "patience", "1", "lr=1e-12" },
@@ -50,7 +51,9 @@ static void every_common_option(void **state) {
     const effect *e = &effects[k];
     char more[200];
     const bool augment = strcmp(e->option, "augment") == 0,
-               stops = strcmp(e->option, "patience") == 0 || strcmp(e->option, "select_last") == 0;
+               stops = strcmp(e->option, "patience") == 0 ||
+                       strcmp(e->option, "select_last") == 0 ||
+                       strcmp(e->option, "validate_every") == 0;
     run_desc r = { .model = augment ? "augconv"
                             : stops ? "semantic-noise"
                                     : "ladder",
