@@ -57,6 +57,7 @@ static lcl_model *make_model(const cJSON *c) {
   ASSERT_OK(lcl_options_set(o, "variant", cJSON_GetObjectItem(c, "variant")->valuestring));
   snprintf(pair, sizeof pair, "denoise_std=%g", cJSON_GetObjectItem(c, "denoise")->valuedouble);
   ASSERT_OK(lcl_options_set_pair(o, pair));
+  ASSERT_OK(lcl_options_set(o, "dec_act_z", cJSON_GetObjectItem(c, "dec_act_z")->valuestring));
   ASSERT_OK(lcl_options_set(o, "perturb_range_grad",
                             cJSON_IsTrue(cJSON_GetObjectItem(c, "range_grad")) ? "true" : "false"));
   ASSERT_OK(lcl_model_create(cls, o, &data, &m));
@@ -204,23 +205,40 @@ static void objectives(void **state) {
   cJSON *cases = cJSON_ParseWithLength(text, n);
   lcl__free(text);
   assert_non_null(cases);
-  assert_true(cJSON_GetArraySize(cases) >= 14);
+  assert_true(cJSON_GetArraySize(cases) >= 16);
   const cJSON *c;
   cJSON_ArrayForEach(c, cases) run_case(ctx, c);
   cJSON_Delete(cases);
   lcl_context_destroy(ctx);
 }
 
-/* A new model's weights have `variance` over their fan-in. */
-static void check_weights(lcl_context *ctx, const char *init, double variance) {
-  static const struct {
-    const char *name;
-    size_t n;
-    int64_t fan_in;
-    double within; /* some four standard deviations of the estimate */
-  } weights[] = { { "enc.conv3.weight", 96 * 576, 576, 0.03 },
-                  { "enc.fc4.weight", 128 * 1536, 1536, 0.02 },
-                  { "enc.logits.weight", 10 * 128, 128, 0.2 } };
+typedef struct initial {
+  const char *name;
+  size_t n;
+  int64_t fan_in, fan_out;
+  double within; /* some four standard deviations of the estimate of the variance */
+} initial;
+
+/* Variances of the kinds of initial weights. */
+static double glorot(const initial *w) {
+  return 2 / (double)(w->fan_in + w->fan_out);
+}
+
+static double unit(const initial *w) {
+  return 1 / (double)w->fan_in;
+}
+
+static double he(const initial *w) {
+  return 2 / (double)w->fan_in;
+}
+
+/* A new model's weights have that variance; init: the option, NULL: its default. */
+static void check_weights(lcl_context *ctx, const char *init, double (*variance)(const initial *)) {
+  static const initial weights[] = {
+    { "enc.conv3.weight", 96 * 576, 576, 96 * 9, 0.03 },
+    { "enc.fc4.weight", 128 * 1536, 1536, 128, 0.02 },
+    { "enc.logits.weight", 10 * 128, 128, 10, 0.2 },
+  };
   const lcl_model_class *cls;
   lcl_options *o;
   lcl_model *m;
@@ -243,8 +261,7 @@ static void check_weights(lcl_context *ctx, const char *init, double variance) {
     ASSERT_OK(lcl_store_read(store, weights[i].name, w, weights[i].n * sizeof *w));
     for (size_t k = 0; k < weights[i].n; k++) sum += (double)w[k] * w[k];
     free(w);
-    assert_float_equal(sum / (double)weights[i].n * (double)weights[i].fan_in, variance,
-                       variance * weights[i].within);
+    assert_float_equal(sum / (double)weights[i].n / variance(&weights[i]), 1, weights[i].within);
   }
   lcl_graph_destroy(g);
   lcl_store_destroy(store);
@@ -256,8 +273,9 @@ static void initial_weights(void **state) {
   (void)state;
   lcl_context *ctx;
   ASSERT_OK(lcl_context_create(&(lcl_context_desc) { 0 }, &ctx));
-  check_weights(ctx, NULL, 1);
-  check_weights(ctx, "he", 2);
+  check_weights(ctx, NULL, glorot);
+  check_weights(ctx, "unit", unit);
+  check_weights(ctx, "he", he);
   lcl_context_destroy(ctx);
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Values of the semantic-noise objectives from PyTorch, for tests/models/test_semantic_noise.c.
 
-Made once with PyTorch 1.13 (double precision):  python3 make.py > values.json
+Made once with PyTorch 2.15 (double precision):  python3 make.py > values.json
 Weights, images and labels come from the linear congruential generator below, which the test has too. The noise is
 LatentCL's own (eps_<case>.f32, written by the test when LATENTCL_GOLDEN_WRITE names this folder): PyTorch gets it as data.
 """
@@ -48,9 +48,9 @@ def pads(n, k, s):
 
 
 class Net:
-    def __init__(self, arch):
+    def __init__(self, arch, act_z):
         (c, side), self.layers = ARCH[arch]
-        self.flat = arch == 'mlp'
+        self.flat, self.act_z = arch == 'mlp', act_z
         self.p = {}
         shape = (c * side * side,) if self.flat else (c, side, side)
         self.shape = [shape]
@@ -90,7 +90,8 @@ class Net:
         return F.linear(z, self.p['enc.logits.weight'], self.p['enc.logits.bias'])
 
     def decode_top(self, y):
-        return F.relu(y @ self.p['enc.logits.weight'] + self.p['dec.z.bias'])
+        z = y @ self.p['enc.logits.weight'] + self.p['dec.z.bias']
+        return F.relu(z) if self.act_z == 'relu' else z
 
     def decode(self, z):
         r = [None] * (len(self.layers) + 1)
@@ -123,8 +124,8 @@ def minmax(b, eps, range_grad, std=0.2):
     return b + std * (span if range_grad else span.detach()) * eps
 
 
-def case(name, arch, variant, lam, denoise=0.0, range_grad=True):
-    net = Net(arch)
+def case(name, arch, variant, lam, denoise=0.0, range_grad=True, act_z='linear'):
+    net = Net(arch, act_z)
     (c, side), _ = ARCH[arch]
     x = torch.tensor((lcg('image', BATCH * c * side * side) - 0.3).astype(np.float32).astype(float))
     x = x.view((BATCH,) + net.shape[0])
@@ -160,13 +161,15 @@ def case(name, arch, variant, lam, denoise=0.0, range_grad=True):
     # A gradient is pinned by its norm and its product with a fixed direction.
     g = {k: [v.norm().item(), (v.flatten() * torch.tensor(lcg('direction', v.numel()) - 0.5)).sum().item()]
          for k, v in zip(names, grads) if v is not None}
-    return {'arch': arch, 'variant': variant, 'denoise': denoise, 'range_grad': range_grad, 'lambda1': lam, 'terms': out, 'gradients': g}
+    return {'arch': arch, 'variant': variant, 'denoise': denoise, 'range_grad': range_grad, 'dec_act_z': act_z, 'lambda1': lam, 'terms': out, 'gradients': g}
 
 
 CASES = [('conv-' + v, 'conv', v, 0.03, 0.0) for v in
          ('feed-forward', 'recon-one', 'recon-all', 'base', 'perturb-random', 'perturb-semantic')] + [
     ('conv-perturb-random-fixed', 'conv', 'perturb-random', 0.03, 0.0, False),
     ('conv-perturb-semantic-fixed', 'conv', 'perturb-semantic', 0.03, 0.0, False),
+    ('conv-base-relu', 'conv', 'base', 0.03, 0.0, True, 'relu'),
+    ('conv-perturb-semantic-relu', 'conv', 'perturb-semantic', 0.03, 0.0, True, 'relu'),
     ('conv-recon-all-denoise', 'conv', 'recon-all', 0.03, 0.1),
     ('conv-base-denoise', 'conv', 'base', 0.03, 0.1),
     ('mlp-recon-all', 'mlp', 'recon-all', 0.03, 0.0),
