@@ -238,7 +238,8 @@ static int set_value(const cli_option *o, const char *text) {
   return -1;
 }
 
-enum { MAX_OPTIONS = 96, HELP = 1000, NEGATED = 2000 };
+/* What getopt_long says of an option: more than a letter. */
+enum { MAX_OPTIONS = 96, GIVEN = 256, HELP = 1000, NEGATED = 2000 };
 
 /* The table for getopt_long; "--no-NAME" of each flag goes into names. */
 static size_t make_table(const cli_option *options, struct option *table, char (*names)[48]) {
@@ -247,7 +248,7 @@ static size_t make_table(const cli_option *options, struct option *table, char (
   for (int i = 0; options[i].name && n < MAX_OPTIONS - 2; i++) {
     table[n++] = (struct option) { options[i].name,
                                    options[i].kind == CLI_FLAG ? no_argument : required_argument,
-                                   NULL, i };
+                                   NULL, GIVEN + i };
     if (options[i].kind != CLI_FLAG) continue;
     snprintf(names[used], sizeof names[used], "no-%s", options[i].name);
     table[n++] = (struct option) { names[used++], no_argument, NULL, NEGATED + i };
@@ -282,13 +283,17 @@ int cli_parse(int argc, char **argv, const cli_option *options, const char *usag
     if (c == HELP || c == 'h') return print_help(options, usage, about), CLI_OK;
     if (c == ':')
       return cli_usage("%s: %s needs a value; see `latentcl %s --help`", argv[0], given, argv[0]);
-    if (c == '?') return unknown_option(argv[0], given, table);
+    if (c == '?' && optopt >= GIVEN)
+      return cli_usage("%s: '%s': this option takes no value; see `latentcl %s --help`", argv[0],
+                       given, argv[0]);
+    const char letter[] = { '-', (char)optopt, 0 };
+    if (c == '?') return unknown_option(argv[0], optopt ? letter : given, table);
     if (c >= NEGATED)
       *(bool *)options[c - NEGATED].value = false;
-    else if (options[c].kind == CLI_FLAG)
-      *(bool *)options[c].value = true;
+    else if (options[c - GIVEN].kind == CLI_FLAG)
+      *(bool *)options[c - GIVEN].value = true;
     else {
-      int code = set_value(&options[c], optarg);
+      int code = set_value(&options[c - GIVEN], optarg);
       if (code >= 0) return code;
     }
   }

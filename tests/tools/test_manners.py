@@ -205,8 +205,10 @@ def words():
     for c in subcommands():
         about = re.search(r'^  --device .*', run(c, '--help').stdout, re.M)
         assert not about or 'OpenCL device: 1:0, gpu, cpu or part of a name' in about[0], about
-    told = refused('models', '--device', '0:0', code=2) # no option of this command
-    assert 'unknown option' in told
+    for args, named in ((['--device', '0:0'], "unknown option '--device'"), (['-xy'], "unknown option '-x'"),
+                        (['--json', '-x'], "unknown option '-x'"), (['--json=1'], "'--json=1': this option takes no value"),
+                        (['--no-json=1'], "'--no-json=1': this option takes no value"), (['--jsn'], "unknown option '--jsn' (did you mean --json?)")):
+        assert named in refused('models', *args, code=2), args
     assert re.search(r'there are: \d+:\d+ ', refused('eval', 'mlp', '--device', 'no such')), 'devices in errors'
     # Examples, with commas and the right words.
     assert re.search(r': [\d,]{6,} parameters, 120 training examples, 4 steps an epoch, ', start['mlp']), start['mlp']
