@@ -95,27 +95,31 @@ enum { MAX_SERIES = 12 };
 
 typedef struct curves {
   const lcl_history *h;
-  double *x, *y; /* y: MAX_SERIES x epochs */
+  double *points; /* MAX_SERIES x 2 x epochs: x, y */
   lcl_series series[MAX_SERIES];
   int n;
 } curves;
 
 static const char *const styles[] = { "s1", "s2", "s3", "s4", "s5", "s6" };
 
-/* The value `name` of part `part` ("train", "validation"; NULL: the line itself) over the epochs;
- * left out when it is nowhere. */
+/* The value `name` of part `part` ("train", "validation"; NULL: the line itself) over the epochs
+ * that have that part; left out when it is nowhere. */
 static void add_series(curves *c, const char *part, const char *name, const char *label) {
-  size_t n = c->h->epochs.n;
+  const size_t epochs = c->h->epochs.n;
   bool any = false;
+  int n = 0;
   if (c->n == MAX_SERIES) return;
-  double *y = c->y + (size_t)c->n * n;
-  for (size_t i = 0; i < n; i++) {
-    const cJSON *line = c->h->epochs.data[i];
-    y[i] = lcl__json_number(part ? lcl__json_child(line, part) : line, name);
-    any = any || isfinite(y[i]);
+  double *x = c->points + 2 * (size_t)c->n * epochs, *y = x + epochs;
+  for (size_t i = 0; i < epochs; i++) {
+    const cJSON *line = c->h->epochs.data[i], *values = part ? lcl__json_child(line, part) : line;
+    if (!values) continue;
+    x[n] = lcl__json_number(line, "epoch");
+    y[n] = lcl__json_number(values, name);
+    any = any || isfinite(y[n]);
+    n++;
   }
   if (!any) return;
-  c->series[c->n] = (lcl_series) { label, styles[c->n % LCL_COUNT(styles)], c->x, y, (int)n };
+  c->series[c->n] = (lcl_series) { label, styles[c->n % LCL_COUNT(styles)], x, y, n };
   c->n++;
 }
 
@@ -151,17 +155,9 @@ static void draw_other_metrics(lcl_str *o, curves *c, const char *split, double 
 }
 
 static lcl_status curves_section(lcl_str *o, const lcl_history *h) {
-  size_t n = h->epochs.n;
-  if (n == 0) return LCL_OK;
-  curves c = { .h = h,
-               .x = lcl__alloc(n * sizeof(double)),
-               .y = lcl__alloc(MAX_SERIES * n * sizeof(double)) };
-  if (!c.x || !c.y) {
-    lcl__free(c.x);
-    lcl__free(c.y);
-    return LCL_ERR_HOST_MEMORY;
-  }
-  for (size_t i = 0; i < n; i++) c.x[i] = lcl__json_number(h->epochs.data[i], "epoch");
+  if (h->epochs.n == 0) return LCL_OK;
+  curves c = { .h = h, .points = lcl__alloc(MAX_SERIES * 2 * h->epochs.n * sizeof(double)) };
+  if (!c.points) return LCL_ERR_HOST_MEMORY;
   double best = h->test ? lcl__json_number(h->test, "best_epoch") : 0;
   lcl__str_html(o, "<h2>Curves</h2><div class=charts>");
   add_series(&c, "train", "error_percent", "training");
@@ -178,8 +174,7 @@ static lcl_status curves_section(lcl_str *o, const lcl_history *h) {
   add_series(&c, NULL, "lr", "rate");
   draw(o, &c, "Learning rate", best);
   lcl__str_html(o, "</div>");
-  lcl__free(c.x);
-  lcl__free(c.y);
+  lcl__free(c.points);
   return LCL_OK;
 }
 

@@ -112,7 +112,7 @@ static int last_epoch(const page *p) {
   return (int)last;
 }
 
-/* Epochs from `from` on; left out when the value is nowhere. */
+/* Epochs from `from` on that have the part; left out when the value is nowhere. */
 static void add_series(const page *p, curves *c, int index, const char *part, const char *metric,
                        const char *label, int from) {
   const lcl_history *h = &p->runs[index].log;
@@ -120,9 +120,10 @@ static void add_series(const page *p, curves *c, int index, const char *part, co
   bool any = false;
   int n = 0;
   for (size_t i = 0; i < h->epochs.n; i++) {
+    const cJSON *values = lcl__json_child(h->epochs.data[i], part);
     x[n] = lcl__json_number(h->epochs.data[i], "epoch");
-    if (x[n] < from) continue;
-    y[n] = lcl__json_number(lcl__json_child(h->epochs.data[i], part), metric);
+    if (x[n] < from || !values) continue;
+    y[n] = lcl__json_number(values, metric);
     any = any || isfinite(y[n]);
     n++;
   }

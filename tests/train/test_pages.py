@@ -207,6 +207,19 @@ shown = facts(open(a + '/report.html').read())
 assert shown['Validation error'] == '3.00 %' and shown['Validation loss'] == '0.25' and 'Best epoch' not in shown, shown
 assert shown['Parameters'] == '12.3 million', shown
 
+# Epochs without an evaluation are no gaps in the line of those that have one.
+seldom = [epoch(k, 50 * k, {'loss': 1 / k}, {'loss': 2 / k}, 4 * k, 5) for k in range(1, 10)]
+for line in seldom[1:8]:
+    if line['epoch'] % 3:
+        del line['validation']
+rewrite(a, config, seldom)
+for runs, out in (([a], []), ([a, a], ['--out', folder + '/both.html'])):
+    run('report', *runs, *out)
+    page = open(out[1] if out else a + '/report.html').read()
+    loss = next(points for title, (points, _) in curves(page).items() if title.lower().endswith('loss'))
+    assert [x for name, of in loss.items() if 'validation' in name for x in of][:4] == [1, 3, 6, 9], loss
+    assert all(path.count('M') == 1 for path in re.findall(r'<path class="line [^"]*" d="([^"]*)"', page)), page
+
 # ---- several runs side by side ----
 
 b = folder + '/b'
