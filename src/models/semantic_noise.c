@@ -74,8 +74,8 @@ static const lcl_option options[] = {
   { "recon_target_sg", LCL_OPTION_BOOL, "false",
     "stop the gradient through the targets of reconstruction", NULL },
   { "dec_act_z", LCL_OPTION_CHOICE, "linear",
-    "base and perturb variants: activation of z_R, which the paper leaves open; relu: the error "
-    "stays half a point to a point above the paper's with 50 labels a class",
+    "base and perturb variants: activation of z_R, which the paper leaves open (relu does not come "
+    "to its figures)",
     "linear|relu" },
   { "init", LCL_OPTION_CHOICE, "glorot",
     "initial weights, which the paper leaves open: glorot: uniform of variance 2/(fan-in + "
