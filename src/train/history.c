@@ -1,5 +1,6 @@
 /* What a run's log.jsonl says, for its report. */
 #include <errno.h>
+#include <math.h>
 #include <unistd.h>
 
 #include "train/report.h"
@@ -155,4 +156,19 @@ lcl_status lcl__history_read(const char *folder, lcl_history *h) {
   }
   lcl__free(l.data);
   return s;
+}
+
+int lcl__history_values(const lcl_history *h, const char *part, const char *name, int from,
+                        double *x, double *y) {
+  bool any = false;
+  int n = 0;
+  for (size_t i = 0; i < h->epochs.n; i++) {
+    const cJSON *epoch = h->epochs.data[i], *values = part ? lcl__json_child(epoch, part) : epoch;
+    x[n] = lcl__json_number(epoch, "epoch");
+    if (x[n] < from || !values) continue;
+    y[n] = lcl__json_number(values, name);
+    any = any || isfinite(y[n]);
+    n++;
+  }
+  return any ? n : 0;
 }

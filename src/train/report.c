@@ -102,23 +102,13 @@ typedef struct curves {
 
 static const char *const styles[] = { "s1", "s2", "s3", "s4", "s5", "s6" };
 
-/* The value `name` of part `part` ("train", "validation"; NULL: the line itself) over the epochs
- * that have that part; left out when it is nowhere. */
+/* See lcl__history_values(); left out when the value is nowhere. */
 static void add_series(curves *c, const char *part, const char *name, const char *label) {
   const size_t epochs = c->h->epochs.n;
-  bool any = false;
-  int n = 0;
   if (c->n == MAX_SERIES) return;
   double *x = c->points + 2 * (size_t)c->n * epochs, *y = x + epochs;
-  for (size_t i = 0; i < epochs; i++) {
-    const cJSON *line = c->h->epochs.data[i], *values = part ? lcl__json_child(line, part) : line;
-    if (!values) continue;
-    x[n] = lcl__json_number(line, "epoch");
-    y[n] = lcl__json_number(values, name);
-    any = any || isfinite(y[n]);
-    n++;
-  }
-  if (!any) return;
+  const int n = lcl__history_values(c->h, part, name, 1, x, y);
+  if (n == 0) return;
   c->series[c->n] = (lcl_series) { label, styles[c->n % LCL_COUNT(styles)], x, y, n };
   c->n++;
 }

@@ -22,6 +22,11 @@ typedef struct lcl_history {
 } lcl_history;
 /* A torn last line (the run was killed) is left out. Free it after a failure too. */
 lcl_status lcl__history_read(const char *folder, lcl_history *h);
+/* The value `name` of part `part` ("train", "validation"; NULL: the line itself) over the epochs
+ * from `from` on that have that part: their numbers in x, the values in y, each of room for all
+ * epochs. Returns how many; 0: the value is nowhere. */
+int lcl__history_values(const lcl_history *h, const char *part, const char *name, int from,
+                        double *x, double *y);
 void lcl__history_free(lcl_history *h);
 
 /* ---- charts (chart.c) ---- */

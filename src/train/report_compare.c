@@ -112,22 +112,13 @@ static int last_epoch(const page *p) {
   return (int)last;
 }
 
-/* Epochs from `from` on that have the part; left out when the value is nowhere. */
+/* See lcl__history_values(); left out when the value is nowhere. */
 static void add_series(const page *p, curves *c, int index, const char *part, const char *metric,
                        const char *label, int from) {
   const lcl_history *h = &p->runs[index].log;
   double *x = c->memory + c->used, *y = x + h->epochs.n;
-  bool any = false;
-  int n = 0;
-  for (size_t i = 0; i < h->epochs.n; i++) {
-    const cJSON *values = lcl__json_child(h->epochs.data[i], part);
-    x[n] = lcl__json_number(h->epochs.data[i], "epoch");
-    if (x[n] < from || !values) continue;
-    y[n] = lcl__json_number(values, metric);
-    any = any || isfinite(y[n]);
-    n++;
-  }
-  if (!any) return;
+  const int n = lcl__history_values(h, part, metric, from, x, y);
+  if (n == 0) return;
   c->used += 2 * h->epochs.n;
   snprintf(c->name[c->n], sizeof c->name[0], "%s, %s", p->runs[index].name, label);
   c->series[c->n] = (lcl_series) { c->name[c->n], styles[index][strcmp(part, "train") == 0], x, y,
