@@ -1,7 +1,6 @@
 /* latentcl train: trains a model and leaves a run folder. */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/json.h"
 #include "cli.h"
@@ -53,13 +52,12 @@ static int report(const lcl_train_result *r, lcl_status s, bool json, bool quiet
   }
   char page[sizeof r->out + 16];
   snprintf(page, sizeof page, "%s/report.html", r->out);
-  const bool whole = access(page, F_OK) == 0; /* --max-steps may have ended it before its time */
-  if (json) return report_json(r, whole ? page : NULL);
+  if (json) return report_json(r, r->reported ? page : NULL);
   const double *error = lcl_metrics_get(&r->test, "error_percent");
   if (error)
     printf("test error %.2f %% (best epoch %d of %d%s)\n", *error, r->best_epoch, r->epochs,
            r->stopped_early ? ", stopped early" : "");
-  if (whole)
+  if (r->reported)
     cli_print("run folder %s, report %s\n", r->out, page);
   else
     cli_print("run folder %s; --resume --out %s goes on\n", r->out, r->out);

@@ -182,6 +182,7 @@ typedef struct lcl_train_result {
   double seconds;             /**< of training, over all sessions of the run */
   double examples_per_second; /**< training examples */
   bool stopped_early;         /**< patience ended it before its last epoch */
+  bool reported;              /**< report.html was written: max_steps did not end it before */
 } lcl_train_result;
 
 /** Trains a model and leaves a run folder.

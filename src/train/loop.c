@@ -484,7 +484,9 @@ static void show_test(lcl_trainer *t, const lcl_metrics *m) {
 /* Device times of what ran in this session. */
 static lcl_status write_times(lcl_trainer *t, lcl_context *ctx) {
   if (t->d->trace) LCL_TRY(lcl__profile_write_trace(ctx, t->d->trace));
-  return t->d->profile || t->d->trace ? lcl__write_profile(ctx, t->folder) : LCL_OK;
+  const int64_t steps = t->at.step - t->session_step;
+  if ((!t->d->profile && !t->d->trace) || steps == 0) return LCL_OK;
+  return lcl__write_profile(ctx, t->folder, steps);
 }
 
 /* The grids of the report, for TensorBoard. */
@@ -533,6 +535,7 @@ static lcl_status finish_run(lcl_trainer *t, lcl_context *ctx, lcl_train_result 
   if (whole) LCL_TRY(check_best(t));
   if (whole && t->d->test) LCL_TRY(final_test(t, &r->test));
   show_test(t, &r->test);
+  r->reported = whole;
   return whole ? finish_files(t, ctx) : write_times(t, ctx);
 }
 

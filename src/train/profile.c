@@ -4,7 +4,7 @@
 
 enum { MAX_ROWS = 60 };
 
-lcl_status lcl__write_profile(lcl_context *ctx, const char *folder) {
+lcl_status lcl__write_profile(lcl_context *ctx, const char *folder, int64_t steps) {
   lcl_profile_row *rows;
   size_t n;
   LCL_TRY(lcl__profile_rows(ctx, &rows, &n));
@@ -31,6 +31,7 @@ lcl_status lcl__write_profile(lcl_context *ctx, const char *folder) {
   cJSON *root = cJSON_CreateObject();
   cJSON_AddItemToObject(root, "rows", list);
   cJSON_AddNumberToObject(root, "other_seconds", rest);
+  cJSON_AddNumberToObject(root, "steps", (double)steps);
   char *text = lcl__json_print(root, true), *path = lcl__path_join(folder, "profile.json");
   cJSON_Delete(root);
   lcl_status s = text && path ? lcl__file_write_atomic(path, text, strlen(text))

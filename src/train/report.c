@@ -383,7 +383,8 @@ static void profile_table(lcl_str *o, const op_time *rows, int n, int most, doub
   lcl__str_html(o, "</table></div>");
 }
 
-static void profile_tables(lcl_str *o, const cJSON *root) {
+/* steps: of the whole run. */
+static void profile_tables(lcl_str *o, const cJSON *root, double steps) {
   static const int most_launches = 30;
   const cJSON *rows = lcl__json_child(root, "rows"), *row;
   op_time ops[MAX_OPS], launches[MAX_OPS];
@@ -397,21 +398,26 @@ static void profile_tables(lcl_str *o, const cJSON *root) {
   if (!(all > 0)) return;
   qsort(ops, (size_t)n, sizeof *ops, by_seconds);
   qsort(launches, (size_t)m, sizeof *launches, by_seconds);
-  lcl__str_html(
-      o,
-      "<h2>Time by operation</h2><p>Device time of the run, %.1f s in all; GFLOP/s count a useful "
-      "FMA as two, "
-      "GB/s the bytes that must move.</p><div class=panel>",
-      all);
+  lcl__str_html(o, "<h2>Time by operation</h2><p>Device time of the ");
+  const double timed = lcl__json_number(root, "steps");
+  if (timed < steps) /* those before it was resumed were not kept */
+    lcl__str_html(o, "last %.0f of %.0f steps", timed, steps);
+  else
+    lcl__str_html(o, "run");
+  lcl__str_html(o,
+                ", %.1f s in all; GFLOP/s count a useful FMA as two, GB/s the bytes that must "
+                "move.</p><div class=panel>",
+                all);
   profile_table(o, ops, n, 14, all, "Operation");
   lcl__str_html(o, "<details><summary>By launch and shape</summary>");
   profile_table(o, launches, m, most_launches, all, "Launch");
   lcl__str_html(o, "</details></div>");
 }
 
-static lcl_status profile_section(lcl_str *o, const char *folder) {
+static lcl_status profile_section(lcl_str *o, const char *folder, const lcl_history *h) {
   static const lcl_json_field fields[] = { { "rows", LCL_JSON_ROWS, true },
-                                           { "other_seconds", LCL_JSON_NUMBER, true, 0, 1e12 } };
+                                           { "other_seconds", LCL_JSON_NUMBER, true, 0, 1e12 },
+                                           { "steps", LCL_JSON_WHOLE, false, 0, 1e15 } };
   static const lcl_json_field row_fields[] = { { "label", LCL_JSON_TEXT, true },
                                                { "calls", LCL_JSON_WHOLE, true, 0, 1e15 },
                                                { "seconds", LCL_JSON_NUMBER, true, 0, 1e12 },
@@ -431,7 +437,8 @@ static lcl_status profile_section(lcl_str *o, const char *folder) {
     cJSON_ArrayForEach(row, lcl__json_items(root, "rows")) {
       if (s == LCL_OK) s = lcl__json_check(row, path, row_fields, LCL_COUNT(row_fields));
     }
-    if (s == LCL_OK) profile_tables(o, root);
+    const cJSON *last = h->epochs.n ? h->epochs.data[h->epochs.n - 1] : NULL;
+    if (s == LCL_OK) profile_tables(o, root, lcl__json_number(last, "step"));
     cJSON_Delete(root);
   }
   lcl__free(path);
@@ -499,7 +506,7 @@ static lcl_status compose(lcl_str *o, lcl_session *s, const lcl_tensor_file *wei
   LCL_TRY(curves_section(o, h));
   LCL_TRY(image_sections(o, s, weights));
   confusion_section(o, s, h);
-  LCL_TRY(profile_section(o, folder));
+  LCL_TRY(profile_section(o, folder, h));
   options_section(o, config, h);
   lcl__str_html(o, "<footer>Written by LatentCL %s, started %s, seed %s.</footer>",
                 lcl__json_word(config, "latentcl"), lcl__json_word(config, "created"),

@@ -4,8 +4,9 @@
 
 #include "train/image_rows.h"
 
-/* Device times by kernel into profile.json; the context must have been created with profiling. */
-lcl_status lcl__write_profile(lcl_context *ctx, const char *folder);
+/* Device times by kernel, of so many steps, into profile.json; the context must have been created
+ * with profiling. */
+lcl_status lcl__write_profile(lcl_context *ctx, const char *folder, int64_t steps);
 /* Writes report.html from the folder's files; images are made with the session (weights: its
  * checkpoint; may be NULL). */
 lcl_status lcl__report_write(lcl_session *s, const lcl_tensor_file *weights, const char *folder);

@@ -62,7 +62,8 @@ static bool same_objective(const run *a, const run *b) {
   return true;
 }
 
-/* The examples of the part ("test", "validation") are the same, as far as the files tell. */
+/* The examples of the part ("train", "validation", "test") are the same, as far as the files tell.
+ */
 static bool same_examples(const run *a, const run *b, const char *part) {
   static const char *const names[] = { "path", "format", "classes", "shape" };
   const cJSON *x = lcl__json_child(a->config.json, "data"),
@@ -299,21 +300,32 @@ static void metric_row(const page *p, const char *title, const char *metric, con
   figure_row(p, text, "%.6g", v, !same ? 0 : more_is_better(metric) ? 1 : -1);
 }
 
+/* The metrics at the end of a run if they are of this split; else NULL. */
+static const cJSON *metrics_on(const run *r, const char *split) {
+  return strcmp(lcl__json_word(r->log.test, "split"), split) == 0
+             ? lcl__json_child(r->log.test, "metrics")
+             : NULL;
+}
+
+/* A row for each metric of each split that a run was scored on at its end. */
 static void test_rows(const page *p) {
   const cJSON *m;
-  for (int i = 0; i < p->n; i++)
-    cJSON_ArrayForEach(m, lcl__json_child(p->runs[i].log.test, "metrics")) {
+  for (int i = 0; i < p->n; i++) {
+    const char *split = lcl__json_word(p->runs[i].log.test, "split");
+    cJSON_ArrayForEach(m, metrics_on(&p->runs[i], split)) {
       double v[MAX_RUNS];
       bool seen = !cJSON_IsNumber(m) || strcmp(m->string, "n") == 0;
       for (int k = 0; k < i; k++)
-        seen = seen || lcl__json_child(lcl__json_child(p->runs[k].log.test, "metrics"), m->string);
+        seen = seen || lcl__json_child(metrics_on(&p->runs[k], split), m->string);
       if (seen) continue;
       for (int k = 0; k < p->n; k++)
-        v[k] = lcl__json_number(lcl__json_child(p->runs[k].log.test, "metrics"), m->string);
+        v[k] = lcl__json_number(metrics_on(&p->runs[k], split), m->string);
       char title[96], name[64];
-      snprintf(title, sizeof title, "Test %s", spoken(m->string, name));
-      metric_row(p, title, m->string, "test", v);
+      snprintf(title, sizeof title, "%.24s %s", split, spoken(m->string, name));
+      lcl__capitalise(title);
+      metric_row(p, title, m->string, strcmp(split, "all") == 0 ? "train" : split, v);
     }
+  }
 }
 
 static void figures_section(const page *p) {

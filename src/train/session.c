@@ -237,13 +237,15 @@ void lcl__session_close(lcl_session *s) {
 
 lcl_status lcl__session_split(lcl_session *s, const char *name, lcl_dataset **out) {
   *out = NULL;
-  if (strcmp(name, "train") == 0) *out = s->labelled;
+  const bool whole = s->data_desc.whole; /* nothing of it was trained on */
+  if (strcmp(name, "train") == 0 && !whole) *out = s->labelled;
   if (strcmp(name, "all") == 0) *out = s->splits.train;
   if (strcmp(name, "validation") == 0) *out = s->splits.valid;
   if (strcmp(name, "test") == 0) *out = s->splits.test;
   if (*out) return LCL_OK;
-  return lcl__fail(LCL_ERR_ARGUMENT, "these data have no split \"%s\"; they have: train, all%s%s",
-                   name, s->splits.valid ? ", validation" : "", s->splits.test ? ", test" : "");
+  return lcl__fail(LCL_ERR_ARGUMENT, "these data have no split \"%s\"; they have: %sall%s%s", name,
+                   whole ? "" : "train, ", s->splits.valid ? ", validation" : "",
+                   s->splits.test ? ", test" : "");
 }
 
 lcl_status lcl__session_examples(lcl_session *s, const lcl_dataset *ds, int64_t first, int64_t n,

@@ -475,6 +475,7 @@ lcl_status lcl__trainer_open(lcl_trainer *t, lcl_context *ctx, const lcl_train_d
   if (s == LCL_OK) s = lcl__trainer_send_variables(t, start_files(t, checkpoint));
   lcl_tensor_file_destroy(checkpoint);
   t->session_start = t->last_saved = lcl__now();
+  t->session_step = t->at.step;
   return s;
 }
 

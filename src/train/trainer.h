@@ -50,6 +50,7 @@ typedef struct lcl_trainer {
   lcl_metrics best;           /* validation metrics of the best epoch */
   lcl_tensor_file *best_file; /* the best epoch, not yet on disk */
   double session_start, last_saved;
+  int64_t session_step; /* where it began */
   bool stopped_early;
   double lr;                      /* of the last step */
   double given_lr;                /* > 0: instead of the schedule's */

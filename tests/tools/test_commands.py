@@ -138,7 +138,9 @@ def train():
     check(len(events('short', 'epoch')) == 0, 'stops after three steps')
     text = run('train', '--resume', '--out', 'short', '--no-test', '--epochs', '2')
     check('going on in epoch 1 after step 3\n' in text, text)
-    check([e['epoch'] for e in events('short', 'epoch')] == [1, 2], 'goes on to the end')
+    check([e['epoch'] for e in events('short', 'epoch')] == [1, 2] and 'report short/report.html' in text, 'goes on to the end')
+    text = run('train', '--resume', '--out', 'short', '--no-test', '--epochs', '4', '--max-steps', '14')
+    check('run folder short; --resume' in text and 'report.html' not in text, ('the page is of the epochs before', text))
     run('train', *short, '--out', 'started', '--start', 'mlp', '--epochs', '1', '--check-numerics')
     run('train', *short, '--out', 'fresh', '--epochs', '1')
     first = [events(f, 'epoch')[0]['train']['loss'] for f in ('started', 'fresh')]

@@ -61,7 +61,8 @@ def numbered():
     assert len(rows) == TEST and sum(r['prediction'] == table[i]['prediction'] for r, i in zip(rows, order)) > TEST * 0.8
     # A folder's own parts; the whole is the default.
     assert [numbers('eval', 'run', '--on', 'parts', *more)['n'] for more in ([], ['--split', 'test'], ['--split', 'all'])] == [TEST, 30, TEST]
-    assert 'no split "test"' in refused('eval', 'run', '--on', 'named', '--split', 'test')
+    assert 'no split "test"; they have: all' in refused('eval', 'run', '--on', 'named', '--split', 'test')
+    assert 'no split "train"; they have: all, test' in refused('eval', 'run', '--on', 'parts', '--split', 'train')
     # The other commands that read examples.
     run('encode', 'run', '--on', 'few', '--out', 'few')
     assert [r['label'] for r in csv.DictReader(open('few.csv'))] == ['1'] * 10 + ['3'] * 10

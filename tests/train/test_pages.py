@@ -119,6 +119,7 @@ def epoch(k, step, train, valid, seconds, rate):
 run('report', a)
 page = open(a + '/report.html').read()
 shown = facts(page)
+assert 'Device time of the last 10 of 18 steps, ' in page  # the first eight were another session's
 assert shown['Test error'] == '%.2f %%' % test['metrics']['error_percent'], shown
 assert shown['Epochs'] == '3' and shown['Best epoch'] == str(test['best_epoch']) and shown['Training examples'] == '200', shown
 assert shown['Parameters'] == str(config['parameters']), shown
@@ -155,7 +156,7 @@ rewrite(a, epochs=[epoch(k, 50 * k, {'loss': 1 / k, 'error_percent': 30 / k, 'kl
                          4 * k, 1234.4) for k in range(1, 21)],
         test={'event': 'test', 'split': 'test', 'best_epoch': 17, 'metrics': {'error_percent': 12.345, 'nll': 0.51234, 'n': 1300},
               'confusion': confusion})
-json.dump({'other_seconds': 1.0, 'rows': [
+json.dump({'other_seconds': 1.0, 'steps': 1000, 'rows': [
     {'label': 'conv2d 5x5', 'calls': 10, 'seconds': 2.0, 'flops': 4e9, 'bytes': 1e9},
     {'label': 'conv2d 3x3', 'calls': 30, 'seconds': 1.0, 'flops': 8e9, 'bytes': 2e9},
     {'label': 'add', 'calls': 7, 'seconds': 4.0, 'flops': 0, 'bytes': 8e9}]}, open(a + '/profile.json', 'w'))
@@ -191,7 +192,7 @@ assert [r[1] for r in rows_of(classes)[1:]] == ['0.00 %'] * 3 + ['20.00 %', '0.0
 widths = re.findall(r'width:([\d.]+)%', classes)
 assert widths[3] == '26.7' and widths[5] == '100.0', widths
 part = page[page.index('<h2>Time by operation'):]
-assert '8.0 s in all' in part
+assert 'Device time of the run, 8.0 s in all' in part
 by_op, by_launch = re.findall(r'<table.*?</table>', part, re.S)[:2]
 assert [r[:4] + r[5:] for r in rows_of(by_op)[1:]] == [['add', '7', '4.00 s', '50.0 %', '0.0', '2.0'],
                                                      ['conv2d', '40', '3.00 s', '37.5 %', '4.0', '1.0']], rows_of(by_op)
@@ -252,6 +253,13 @@ assert charts == {
     'loss': ({'a, validation': {1: 2.5, 2: 1.5, 3: 2}, 'a, training': {1: 3, 2: 2, 3: 1}, 'b, validation': {1: 3}, 'b, training': {1: 4}}, None)}, charts
 styles = dict((name, style) for style, name in re.findall(r'<span class="key ([^"]*)">([ab], [a-z]*)<', page))
 assert styles == {'a, validation': 's1', 'a, training': 's1 dashed', 'b, validation': 's2', 'b, training': 's2 dashed'}, styles
+# Scores of different parts have rows of their own, none the best.
+rewrite(b, other, [epoch(1, 8, {'loss': 4}, {'loss': 3}, 1, 444)],
+        {'event': 'test', 'split': 'validation', 'best_epoch': 1, 'metrics': {'error_percent': 8, 'n': 100}})
+run('report', a, b, '--out', page_path)
+page = open(page_path).read()
+assert row(page, 'Test error, %') == ['7.5', '–'] and row(page, 'Validation error, %') == ['–', '8'], rows_of(page)
+rewrite(b, other, [epoch(1, 8, {'loss': 4, 'error_percent': 40}, {'loss': 3, 'error_percent': 4.5}, 1, 444)])
 # Of many epochs the second half is drawn once more; of equal ones the first is the best.
 rewrite(a, epochs=[epoch(k, k, {'loss': 1}, {'loss': 1, 'error_percent': 4 if k in (3, 5) else 6}, k, 1) for k in range(1, 9)])
 run('report', a, b, '--out', page_path)
