@@ -38,10 +38,11 @@ static int add(lcl_results_add_desc *d, bool json) {
   return code;
 }
 
-static int table(const char *folder, const char *only, bool json) {
+static int table(const char *folder, const char *only, bool missing, bool json) {
   lcl_str text = { 0 };
   cJSON *rows = cJSON_CreateArray();
-  int code = lcl__results_tables(folder, only, &text, rows) == LCL_OK ? CLI_OK : cli_error();
+  int code = lcl__results_tables(folder, only, missing, &text, rows) == LCL_OK ? CLI_OK
+                                                                               : cli_error();
   if (code == CLI_OK && json) {
     code = cli_print_json(rows);
     rows = NULL;
@@ -56,7 +57,7 @@ static int table(const char *folder, const char *only, bool json) {
 static int run(int argc, char **argv) {
   lcl_results_add_desc d = { 0 };
   const char *only = NULL;
-  bool json = false;
+  bool missing = false, json = false;
   const cli_option options[] = {
     { "out", CLI_STRING, &d.out, "DIR",
       "add: folder of the files (docs/results where there is one)" },
@@ -70,6 +71,7 @@ static int run(int argc, char **argv) {
     { "commit", CLI_STRING, &d.commit, "TEXT", "add: of a run that does not say it itself" },
     { "driver", CLI_STRING, &d.driver, "TEXT", "add: of a run that does not say it itself" },
     { "only", CLI_STRING, &only, "A,B", "table: of these files alone (names without .json)" },
+    { "missing", CLI_FLAG, &missing, NULL, "table: also which published cells have no figure yet" },
     { "json", CLI_FLAG, &json, NULL, "JSON: the files that were written, or the table's rows" },
     { 0 },
   };
@@ -92,7 +94,7 @@ static int run(int argc, char **argv) {
   if (argc == at) return cli_usage("results: one of add or table is wanted");
   const char *action = argv[at++];
   if (strcmp(action, "add") == 0) {
-    if (only) return cli_usage("results add: --only is for table");
+    if (only || missing) return cli_usage("results add: --only and --missing are for table");
     d.runs = (const char *const *)(argv + at);
     d.n_runs = (size_t)(argc - at);
     return add(&d, json);
@@ -100,9 +102,12 @@ static int run(int argc, char **argv) {
   if (strcmp(action, "table") != 0)
     return cli_usage("results: unknown action '%s'; it is add or table", action);
   if (d.out || d.cell || d.name || d.title || d.metric || d.note || d.commit || d.driver)
-    return cli_usage("results table: of the options only --only and --json are for it");
+    return cli_usage("results table: of the options only --only, --missing and --json are for it");
+  if (missing && (only || json))
+    return cli_usage("results table: --missing is of a whole folder's tables, not of --only or "
+                     "--json");
   if (argc - at > 1) return cli_usage("results table: one folder, not %d", argc - at);
-  return table(argc > at ? argv[at] : usual, only, json);
+  return table(argc > at ? argv[at] : usual, only, missing, json);
 }
 
 const struct lcl_command cmd_results = { "results",

@@ -24,8 +24,9 @@ lcl_status lcl__results_add(const lcl_results_add_desc *desc, cJSON *files);
 
 /* Markdown tables of a folder's results, one for each published table in the order of `reproduce`,
  * then the rest, and the same as a list of rows. only: names of files with commas between; NULL:
- * all. LCL_ERR_FORMAT names the file that is not as it must be. */
-lcl_status lcl__results_tables(const char *folder, const char *only, lcl_str *markdown,
-                               cJSON *rows);
+ * all. missing: the text also says which published cells have no figure. LCL_ERR_FORMAT names the
+ * file that is not as it must be. */
+lcl_status lcl__results_tables(const char *folder, const char *only, bool missing,
+                               lcl_str *markdown, cJSON *rows);
 
 #endif

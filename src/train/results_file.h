@@ -1,4 +1,4 @@
-/* Layer 6, internal: files of results, as results.c writes and results_table.c reads them. */
+/* Layer 6, internal: files of results, as results.c writes and results_table.c prints them. */
 #ifndef LCL_TRAIN_RESULTS_FILE_H
 #define LCL_TRAIN_RESULTS_FILE_H
 
@@ -15,6 +15,8 @@ typedef struct lcl_results_cell {
 
 /* "TABLE ROW COLUMN"; LCL_ERR_ARGUMENT says what there is. */
 lcl_status lcl__results_find_cell(const char *text, lcl_results_cell *out);
+/* Its published figure; mean < 0: there is none. */
+lcl_table_cell lcl__results_published(const lcl_results_cell *cell);
 /* Members cell and published. */
 void lcl__results_cell_json(cJSON *file, const lcl_results_cell *cell);
 /* Of a cell: "TABLE.ROW.COLUMN.json", "-" for "/"; else name and ".json". */

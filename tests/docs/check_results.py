@@ -1,4 +1,4 @@
-"""The tables in docs/results.md are what commands print of files: `latentcl results table` of docs/results, and
+"""The tables in docs/results.md are what commands print of files: `latentcl results table --missing` of docs/results, and
 `tools/compare_with_peer --table` of docs/peers.json. check_results.py ROOT LATENTCL [--write]
 
 --write puts them there."""
@@ -10,7 +10,7 @@ from pathlib import Path
 root, latentcl = Path(sys.argv[1]).resolve(), sys.argv[2]
 page = root / "docs" / "results.md"
 text = new = page.read_text()
-commands = {"latentcl results table": [latentcl, "results", "table", root / "docs" / "results"],
+commands = {"latentcl results table": [latentcl, "results", "table", "--missing", root / "docs" / "results"],
             "compare_with_peer --table": [sys.executable, root / "tools" / "compare_with_peer", "--table", root / "docs" / "peers.json"]}
 printed = {}
 for name, command in commands.items():

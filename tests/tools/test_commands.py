@@ -532,6 +532,10 @@ def results():
     text = run('results', 'table', 'figures')
     line = '| Linear RIM | **%.2f** (%.2f), 2 runs | 59.60 (2.30) | %+.1f σ | whole, 50 epochs | `latentcl train imsat --data DIR --set batch=70 --set system=linear-rim`, seeds 1, 2 |'
     check(line % (mean, abs(values[0] - values[1]) / 2, (mean - 59.6) / 2.3) in text.replace('--set system=linear-rim --set batch=70', '--set batch=70 --set system=linear-rim'), text)
+    none = re.search(r'\n1 of 8 published cells have a figure; none yet: (.*)\.\n', run('results', 'table', 'figures', '--missing'))
+    check(none and {'`k-means`', '`imsat-vat`'} < set(none[1].split('; ')) and '`linear-rim`' not in none[1], none)
+    check('### Published and not run yet\n\n- Test error on MNIST by labelled examples a class (`semantic-noise/table1-mnist`): 54 cells\n' in
+          run('results', 'table', 'figures', '--missing') and 'none yet' not in text and 'not run' not in text, text)
     row, = json.loads(run('results', 'table', 'figures', '--json'))
     check(row['values'] == values and abs(row['mean'] - mean) < 1e-9 and row['published_std'] == 2.3, row)
     run('results', 'add', 'rim2', '--out', 'figures')
@@ -626,7 +630,8 @@ def results():
     os.remove('figures/ladder-mnist.gamma.all.json')
     run('results', 'table', 'nowhere', code=1)
     for wrong in ([], ['sum'], ['add'], ['add', 'mlp'], ['table', 'a', 'b'], ['table', '--note', 'x'], ['add', 'mlp', '--out', 'figures', '--only', 'x'],
-                  ['add', 'mlp', '--out', 'figures', '--name', 'x'], ['add', 'mlp', '--out', 'figures', '--metric', 'x']):
+                  ['add', 'mlp', '--out', 'figures', '--name', 'x'], ['add', 'mlp', '--out', 'figures', '--metric', 'x'],
+                  ['add', 'mlp', '--missing'], ['table', 'figures', '--missing', '--json'], ['table', 'figures', '--missing', '--only', 'own']):
         run('results', *wrong, code=2)
 
 
