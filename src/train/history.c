@@ -98,15 +98,23 @@ static bool next_line(FILE *f, line *l, lcl_status *s) {
   return c == '\n';
 }
 
-/* Drops every second epoch. */
+static bool is_evaluated(const cJSON *epoch) {
+  return lcl__json_child(epoch, "validation") || lcl__json_child(epoch, "all");
+}
+
+/* Of two neighbours the first stays, or the one that was evaluated if the first was not. */
+static cJSON *one_of(cJSON *first, cJSON *second) {
+  const bool other = !is_evaluated(first) && is_evaluated(second);
+  cJSON_Delete(other ? first : second);
+  return other ? second : first;
+}
+
+/* Drops one of every two epochs. */
 static void thin(lcl_history *h) {
   size_t n = 0;
-  for (size_t i = 0; i < h->epochs.n; i++) {
-    if (i % 2)
-      cJSON_Delete(h->epochs.data[i]);
-    else
-      h->epochs.data[n++] = h->epochs.data[i];
-  }
+  for (size_t i = 0; i < h->epochs.n; i += 2)
+    h->epochs.data[n++] = i + 1 < h->epochs.n ? one_of(h->epochs.data[i], h->epochs.data[i + 1])
+                                              : h->epochs.data[i];
   h->epochs.n = n;
 }
 
@@ -115,14 +123,14 @@ static lcl_status read_lines(FILE *f, line *l, lcl_history *h) {
   lcl_status s = LCL_OK;
   char where[64];
   size_t number = 0, epochs = 0, step = 1;
-  bool extra = false; /* the last epoch kept is not one of every step-th */
+  bool extra = false; /* the last two epochs kept are of the same `step` epochs */
   while (s == LCL_OK && next_line(f, l, &s)) {
     const size_t before = h->epochs.n;
     snprintf(where, sizeof where, "log.jsonl, line %zu", ++number);
     s = read_line(h, l->data ? l->data : "", l->n, where);
     if (h->epochs.n == before) continue;
     if (extra) {
-      cJSON_Delete(h->epochs.data[before - 1]);
+      h->epochs.data[before - 2] = one_of(h->epochs.data[before - 2], h->epochs.data[before - 1]);
       h->epochs.data[before - 1] = h->epochs.data[before];
       h->epochs.n = before;
     }

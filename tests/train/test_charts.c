@@ -158,6 +158,34 @@ static void many_epochs(void **state) {
   assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
+/* Those that were evaluated are kept for those that were not. */
+static void many_epochs_seldom_evaluated(void **state) {
+  (void)state;
+  enum { N = 20002, EVERY = 8 };
+  char folder[] = "/tmp/latentcl-log-XXXXXX", path[64];
+  double *x = malloc(2 * N * sizeof *x), *y = x + N;
+  lcl_history h = { 0 };
+  assert_non_null(mkdtemp(folder));
+  snprintf(path, sizeof path, "%s/log.jsonl", folder);
+  FILE *f = fopen(path, "w");
+  for (int e = 1; e <= N; e++)
+    fprintf(f, "{\"event\":\"epoch\",\"epoch\":%d%s}\n", e,
+            e % EVERY && e > 1 && e < N ? "" : ",\"validation\":{\"loss\":1}");
+  fclose(f);
+  lcl_log_set_level(LCL_LOG_OFF);
+  ASSERT_OK(lcl__history_read(folder, &h));
+  lcl_log_set_level(LCL_LOG_WARN);
+  assert_int_equal(h.epochs.n, (N - 2) / 4 + 2);
+  const int n = lcl__history_values(&h, "validation", "loss", 1, x, y);
+  assert_int_equal(n, N / EVERY + 2);
+  for (int i = 0; i < n; i++) assert_true(x[i] == (i == 0 ? 1 : i == n - 1 ? N : EVERY * i));
+  lcl__history_free(&h);
+  free(x);
+  unlink(path);
+  rmdir(folder);
+  assert_int_equal(lcl__test_alloc_live(), 0);
+}
+
 static void durations(void **state) {
   (void)state;
   static const struct {
@@ -200,9 +228,14 @@ static void lines(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(escaping),    cmocka_unit_test(gaps),
-                                      cmocka_unit_test(many_points), cmocka_unit_test(ticks),
-                                      cmocka_unit_test(logarithmic), cmocka_unit_test(many_epochs),
-                                      cmocka_unit_test(durations),   cmocka_unit_test(lines) };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(escaping),
+                                      cmocka_unit_test(gaps),
+                                      cmocka_unit_test(many_points),
+                                      cmocka_unit_test(ticks),
+                                      cmocka_unit_test(logarithmic),
+                                      cmocka_unit_test(many_epochs),
+                                      cmocka_unit_test(many_epochs_seldom_evaluated),
+                                      cmocka_unit_test(durations),
+                                      cmocka_unit_test(lines) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
