@@ -21,7 +21,7 @@ static lcl_status evaluate(const cli_run_args *a, const char *split, const char 
     s = lcl_fail(LCL_ERR_UNSUPPORTED,
                  "this model predicts neither classes nor clusters: there is nothing to write");
   if (s == LCL_OK) s = lcl__arrays_write_npy(f, "prediction", npy);
-  if (s == LCL_OK) s = lcl__arrays_write_csv(f, NULL, 1, csv);
+  if (s == LCL_OK) s = lcl__arrays_write_predictions(a->run, split, f, csv);
   lcl_tensor_file_destroy(f);
   return s;
 }
@@ -33,8 +33,8 @@ static int run(int argc, char **argv) {
   const cli_option own[] = {
     CLI_SPLIT(&split),
     { "predictions", CLI_STRING, &predictions, "PREFIX",
-      "writes PREFIX.npy, the class or cluster of every example, and PREFIX.csv with labels and "
-      "losses too" },
+      "writes PREFIX.npy, the class or cluster of every example, and PREFIX.csv with the files of "
+      "images, labels and losses too" },
     { "json", CLI_FLAG, &json, NULL, "one JSON object: split, n, loss, error_percent, ..." },
     { 0 },
   };

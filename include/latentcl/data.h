@@ -62,6 +62,14 @@ LCL_API void lcl_dataset_close(lcl_dataset *ds);
  * @return channels * height * width */
 LCL_API size_t lcl_dataset_elements(const lcl_dataset *ds);
 
+/** The file that an example was read from, where each has one of its own (folders of images).
+ *
+ * @param ds  the data set
+ * @param i   0 to count - 1
+ * @return its path in the folder of the data, as "train/cat/1.png", until the last view of the data
+ *   is closed; NULL: it has none, or there is no example i */
+LCL_API const char *lcl_dataset_file(const lcl_dataset *ds, int64_t i);
+
 /** One example as floats: raw * scale + bias, without preprocessing or binarisation.
  *
  * @param ds   the data set

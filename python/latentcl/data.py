@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from ctypes import byref, c_float, c_int, c_int64, c_void_p
 from pathlib import Path
 from typing import Any, Iterator, NamedTuple
@@ -70,6 +71,12 @@ class Dataset(Owner):
         if not self._c.labels:
             return None
         return np.ctypeslib.as_array(ctypes.cast(self._c.labels, ctypes.POINTER(ctypes.c_int32)), (len(self),)).copy()
+
+    @property
+    def files(self) -> list[str] | None:
+        """The file of each example in the folder of the data; None where examples have none of their own."""
+        found = [library.lcl_dataset_file(self.pointer, i) for i in range(len(self))]
+        return None if None in found else [os.fsdecode(f) for f in found]
 
     def __getitem__(self, i: int) -> np.ndarray:
         """Example i as float32 (C,H,W)."""

@@ -79,6 +79,7 @@ static lcl_status copy_examples(const lcl_dataset *ds, const choice *c, lcl_raw 
     const void *from = ds->pixels ? (const void *)(ds->pixels + ds->offset[i])
                                   : ds->values + ds->offset[i];
     memcpy((char *)to + (size_t)k * each * bytes, from, each * bytes);
+    LCL_TRY(lcl__raw_copy_file(ds, i, raw, k));
     raw->labels[k++] = number;
   }
   return LCL_OK;

@@ -118,6 +118,8 @@ static lcl_status fill(work *k, const int32_t *number, lcl_raw *raw, int64_t *in
     raw->labels[i] = number ? number[label] : label;
   }
   LCL_TRY(lcl__raw_copy_names(ds, number, raw));
+  for (int64_t i = 0; i < raw->count; i++)
+    LCL_TRY(lcl__raw_copy_file(ds, index[i / k->copies], raw, i));
   lcl__parallel_for(n, 16, make_copies, k);
   return k->failed ? LCL_ERR_HOST_MEMORY : LCL_OK;
 }

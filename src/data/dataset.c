@@ -12,6 +12,8 @@ typedef struct lcl_storage {
   float *values;
   char **class_names;
   int n_names;
+  char **files; /* see lcl_raw */
+  int64_t n_files;
 } lcl_storage;
 
 typedef struct lcl_dataset_impl {
@@ -22,8 +24,8 @@ typedef struct lcl_dataset_impl {
   char *name;
 } lcl_dataset_impl;
 
-static void free_names(char **names, int n) {
-  for (int i = 0; names && i < n; i++) lcl__free(names[i]);
+static void free_names(char **names, int64_t n) {
+  for (int64_t i = 0; names && i < n; i++) lcl__free(names[i]);
   lcl__free(names);
 }
 
@@ -32,6 +34,7 @@ void lcl__raw_free(lcl_raw *raw) {
   lcl__free(raw->values);
   lcl__free(raw->labels);
   free_names(raw->class_names, raw->classes);
+  free_names(raw->files, raw->count);
   memset(raw, 0, sizeof *raw);
 }
 
@@ -47,11 +50,19 @@ lcl_status lcl__raw_copy_names(const lcl_dataset *ds, const int32_t *number, lcl
   return LCL_OK;
 }
 
+lcl_status lcl__raw_copy_file(const lcl_dataset *ds, int64_t i, lcl_raw *raw, int64_t at) {
+  const char *file = lcl_dataset_file(ds, i);
+  if (!file) return LCL_OK;
+  if (!raw->files) raw->files = lcl__alloc((size_t)raw->count * sizeof *raw->files);
+  return raw->files && (raw->files[at] = lcl__strdup(file)) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+}
+
 static void storage_release(lcl_storage *s) {
   if (!s || atomic_fetch_sub(&s->refs, 1) != 1) return;
   lcl__free(s->pixels);
   lcl__free(s->values);
   free_names(s->class_names, s->n_names);
+  free_names(s->files, s->n_files);
   lcl__free(s);
 }
 
@@ -69,6 +80,12 @@ const char *lcl__class_name(const lcl_dataset *ds, int32_t c, char number[16]) {
   if (ds->class_names) return ds->class_names[c];
   snprintf(number, 16, "%d", (int)c);
   return number;
+}
+
+const char *lcl_dataset_file(const lcl_dataset *ds, int64_t i) {
+  if (!ds || i < 0 || i >= ds->count) return NULL;
+  const lcl_storage *s = ((const lcl_dataset_impl *)ds->impl)->storage;
+  return s->files ? s->files[ds->offset[i] / (int64_t)lcl_dataset_elements(ds)] : NULL;
 }
 
 size_t lcl_dataset_elements(const lcl_dataset *ds) {
@@ -170,6 +187,8 @@ lcl_status lcl__raw_to_dataset(lcl_raw *raw, const char *name, lcl_dataset **out
   s->values = raw->values;
   s->class_names = raw->class_names;
   s->n_names = raw->classes;
+  s->files = raw->files;
+  s->n_files = raw->count;
   warn_channels_last(raw, name);
   d->pub.pixels = raw->pixels;
   d->pub.values = raw->values;

@@ -112,6 +112,10 @@ static lcl_status list_images(image_list *l, const char *folder, bool unnamed) {
   return status;
 }
 
+static const char *in_folder(const lcl_data_desc *desc, const image_file *f) {
+  return f->path + strlen(desc->path) + 1;
+}
+
 /* ---- decoding, on all CPUs ---- */
 
 typedef struct decode_job {
@@ -157,14 +161,17 @@ static lcl_status decode_all(const lcl_data_desc *desc, image_list *l, const cha
                   NULL,
                   l->classes.n ? lcl__alloc(n * sizeof(int32_t)) : NULL,
                   (int)l->classes.n,
-                  NULL };
+                  NULL,
+                  lcl__alloc(n * sizeof(char *)) };
   decode_job j = { l, side, desc->grey, raw.pixels, lcl__alloc(n * sizeof(lcl_status)) };
-  const bool room = raw.pixels && (raw.labels || !l->classes.n) && j.status;
+  const bool room = raw.pixels && (raw.labels || !l->classes.n) && raw.files && j.status;
   lcl_status status = room ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) lcl__parallel_for((int64_t)n, 16, decode_range, &j);
   for (size_t i = 0; i < n && status == LCL_OK; i++) {
     if (raw.labels) raw.labels[i] = l->files.data[i].label;
     if (j.status[i] != LCL_OK) status = decode_one(&j, (int64_t)i);
+    if (status == LCL_OK && !(raw.files[i] = lcl__strdup(in_folder(desc, &l->files.data[i]))))
+      status = LCL_ERR_HOST_MEMORY;
   }
   lcl__free(j.status);
   if (status != LCL_OK) {
@@ -196,7 +203,7 @@ static lcl_status open_part(const lcl_data_desc *desc, const char *folder, const
     return LCL_OK;
   }
   for (size_t i = 0; i < list.files.n && status == LCL_OK; i++)
-    if (!lcl__names_add(used, "", list.files.data[i].path + strlen(desc->path) + 1))
+    if (!lcl__names_add(used, "", in_folder(desc, &list.files.data[i])))
       status = LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK && parts_as_classes(&list))
     status = lcl__fail(LCL_ERR_FORMAT,

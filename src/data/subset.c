@@ -148,6 +148,7 @@ lcl_status lcl_dataset_concat(const lcl_dataset *const *sets, int n, const char 
   lcl_raw raw;
   LCL_TRY(raw_like(sets[0], total, bytes, labelled, &raw));
   size_t each = lcl_dataset_elements(sets[0]);
+  lcl_status s = LCL_OK;
   for (int k = 0; k < n; k++) {
     for (int64_t i = 0; i < sets[k]->count; i++, at++) {
       if (bytes)
@@ -155,9 +156,12 @@ lcl_status lcl_dataset_concat(const lcl_dataset *const *sets, int n, const char 
       else
         lcl_dataset_example(sets[k], i, raw.values + (size_t)at * each);
       if (labelled) raw.labels[at] = sets[k]->labels[i];
+      if (s == LCL_OK) s = lcl__raw_copy_file(sets[k], i, &raw, at);
     }
   }
-  LCL_TRY(lcl__raw_to_dataset(&raw, name, out));
+  if (s == LCL_OK) s = lcl__raw_to_dataset(&raw, name, out);
+  lcl__raw_free(&raw);
+  LCL_TRY(s);
   if (bytes) {
     (*out)->scale = sets[0]->scale;
     (*out)->bias = sets[0]->bias;
@@ -189,10 +193,12 @@ lcl_status lcl__dataset_binarised(const lcl_dataset *ds, bool threshold, uint64_
     if (!threshold) lcl__philox_uniform(seed, stream, (uint64_t)i, uniform, each);
     for (size_t k = 0; k < each; k++) to[k] = value[k] > (threshold ? 0.5f : uniform[k]);
     if (ds->labels) raw.labels[i] = ds->labels[i];
+    status = lcl__raw_copy_file(ds, i, &raw, i);
   }
   lcl__free(value);
   lcl__free(uniform);
   if (status == LCL_OK) status = lcl__raw_to_dataset(&raw, ds->name, out);
+  lcl__raw_free(&raw);
   if (status == LCL_OK) (*out)->bernoulli = false;
   return status;
 }

@@ -207,20 +207,62 @@ static void add_number(lcl_str *s, const lcl_tensor_entry *e, int64_t i) {
     lcl__str_add(s, ",%.9g", (double)((const float *)e->data)[i]);
 }
 
+void lcl__csv_example(lcl_str *csv, const lcl_dataset *ds, int64_t i) {
+  const char *file = lcl_dataset_file(ds, i);
+  lcl__str_add(csv, "%lld%s", (long long)i, file ? "," : "");
+  if (file) lcl__str_csv(csv, file);
+}
+
+void lcl__csv_example_head(lcl_str *csv, const lcl_dataset *ds) {
+  lcl__str_add(csv, lcl_dataset_file(ds, 0) ? "index,file" : "index");
+}
+
+void lcl__csv_class(lcl_str *csv, const lcl_dataset *ds, int32_t c) {
+  lcl__str_add(csv, ",%d", (int)c);
+  if (!ds || !ds->class_names) return;
+  lcl__str_add(csv, ",");
+  if (c >= 0 && c < ds->classes) lcl__str_csv(csv, ds->class_names[c]);
+}
+
+void lcl__csv_class_head(lcl_str *csv, const lcl_dataset *ds, const char *column) {
+  lcl__str_add(csv, ",%s", column);
+  if (ds && ds->class_names) lcl__str_add(csv, ",%s_class", column);
+}
+
+const lcl_dataset *lcl__csv_predicted(const lcl_session *s, const lcl_dataset *ds) {
+  return s->cls->can & LCL_CAN_CLUSTER ? NULL : ds;
+}
+
 /* Numbers of a line's values, lines, and lines of one caption. */
 typedef struct table {
   const lcl_tensor_file *f;
+  const lcl_dataset *ds, *predicted; /* whose files and classes are named; NULL: none */
   const char *values;
   const lcl_tensor_entry *e; /* of values, or NULL */
   int64_t width, lines, each;
   bool captions;
 } table;
 
+/* What the numbers of a column are classes of; false: they are none that have names. */
+static bool classes_of(const table *t, const lcl_tensor_entry *e, const lcl_dataset **ds) {
+  const bool label = strcmp(e->name, "label") == 0;
+  *ds = label ? t->ds : t->predicted;
+  return *ds && (label || strcmp(e->name, "prediction") == 0);
+}
+
 static void add_head(lcl_str *s, const table *t) {
-  lcl__str_add(s, t->captions ? "caption,column" : "index");
+  const lcl_dataset *ds;
+  if (t->captions)
+    lcl__str_add(s, "caption,column");
+  else
+    lcl__csv_example_head(s, t->ds);
   for (size_t k = 0; k < lcl_tensor_file_count(t->f); k++) {
     const lcl_tensor_entry *e = lcl_tensor_file_at(t->f, k);
     if (!is_column(e, t->values)) continue;
+    if (classes_of(t, e, &ds)) {
+      lcl__csv_class_head(s, ds, e->name);
+      continue;
+    }
     lcl__str_add(s, ",");
     lcl__str_csv(s, e->name);
   }
@@ -230,27 +272,31 @@ static void add_head(lcl_str *s, const table *t) {
 
 static void add_line(lcl_str *s, const table *t, int64_t line) {
   const int64_t at = line % t->each;
+  const lcl_dataset *ds;
   char key[24];
   if (t->captions) {
     lcl__snprintf(key, sizeof key, "caption.%lld", (long long)(line / t->each));
     lcl__str_csv(s, lcl_tensor_file_meta(t->f, key));
     lcl__str_add(s, ",");
   }
-  lcl__str_add(s, "%lld", (long long)at);
-  for (size_t k = 0; k < lcl_tensor_file_count(t->f); k++)
-    if (is_column(lcl_tensor_file_at(t->f, k), t->values))
-      add_number(s, lcl_tensor_file_at(t->f, k), at);
+  lcl__csv_example(s, t->ds, at);
+  for (size_t k = 0; k < lcl_tensor_file_count(t->f); k++) {
+    const lcl_tensor_entry *e = lcl_tensor_file_at(t->f, k);
+    if (!is_column(e, t->values)) continue;
+    if (classes_of(t, e, &ds))
+      lcl__csv_class(s, ds, ((const int32_t *)e->data)[at]);
+    else
+      add_number(s, e, at);
+  }
   for (int64_t i = 0; i < t->width; i++) add_number(s, t->e, line * t->width + i);
   lcl__str_add(s, "\n");
 }
 
-lcl_status lcl__arrays_write_csv(const lcl_tensor_file *f, const char *values, int lead,
-                                 const char *path) {
-  table t = { .f = f, .values = values, .captions = lead == 2 };
+static lcl_status write_csv(table t, int lead, const char *path) {
   lcl_str s = { 0 };
-  if (!path) return LCL_OK;
-  t.e = values ? lcl_tensor_file_find(f, values) : NULL;
-  const lcl_tensor_entry *first = t.e ? t.e : lcl_tensor_file_at(f, 0);
+  t.captions = lead == 2;
+  t.e = t.values ? lcl_tensor_file_find(t.f, t.values) : NULL;
+  const lcl_tensor_entry *first = t.e ? t.e : lcl_tensor_file_at(t.f, 0);
   t.each = first->shape.dim[lead - 1];
   t.lines = lead == 2 ? first->shape.dim[0] * t.each : t.each;
   t.width = t.e ? lcl_shape_count(first->shape) / LCL_MAX(t.lines, 1) : 0;
@@ -260,4 +306,18 @@ lcl_status lcl__arrays_write_csv(const lcl_tensor_file *f, const char *values, i
                                         : LCL_ERR_HOST_MEMORY;
   lcl__str_free(&s);
   return st;
+}
+
+lcl_status lcl__arrays_write_csv(const lcl_tensor_file *f, const char *values, int lead,
+                                 const char *path) {
+  return path ? write_csv((table) { .f = f, .values = values }, lead, path) : LCL_OK;
+}
+
+lcl_status lcl__arrays_write_predictions(lcl_run_folder *run, const char *split,
+                                         const lcl_tensor_file *f, const char *path) {
+  lcl_session *s = lcl__run_session(run);
+  lcl_dataset *ds;
+  LCL_TRY(lcl__session_split(s, split, &ds));
+  const table t = { .f = f, .ds = ds, .predicted = lcl__csv_predicted(s, ds) };
+  return write_csv(t, 1, path);
 }

@@ -100,8 +100,13 @@ static lcl_status write_both(const job *j, lcl_npy_type type, int rank, const in
   return lcl__file_write_atomic(j->path[1], csv->data, csv->n);
 }
 
-static void add_label(lcl_str *csv, const lcl_dataset *ds, int64_t i) {
-  if (ds->labels) lcl__str_add(csv, ",%d", (int)ds->labels[i]);
+static void end_head(lcl_str *csv, const lcl_dataset *ds) {
+  if (ds->labels) lcl__csv_class_head(csv, ds, "label");
+  lcl__str_add(csv, "\n");
+}
+
+static void end_line(lcl_str *csv, const lcl_dataset *ds, int64_t i) {
+  if (ds->labels) lcl__csv_class(csv, ds, ds->labels[i]);
   lcl__str_add(csv, "\n");
 }
 
@@ -158,10 +163,13 @@ static lcl_status find_clusters(const job *j, int32_t *cluster, int *clusters) {
 
 static lcl_status write_clusters(const job *j, const int32_t *cluster) {
   lcl_str csv = { 0 };
-  lcl__str_add(&csv, j->ds->labels ? "index,cluster,label\n" : "index,cluster\n");
+  lcl__csv_example_head(&csv, j->ds);
+  lcl__str_add(&csv, ",cluster");
+  end_head(&csv, j->ds);
   for (int64_t i = 0; i < j->ds->count; i++) {
-    lcl__str_add(&csv, "%lld,%d", (long long)i, (int)cluster[i]);
-    add_label(&csv, j->ds, i);
+    lcl__csv_example(&csv, j->ds, i);
+    lcl__str_add(&csv, ",%d", (int)cluster[i]);
+    end_line(&csv, j->ds, i);
   }
   lcl_status st = write_both(j, LCL_NPY_I32, 1, (int64_t[]) { j->ds->count }, cluster, &csv);
   lcl__str_free(&csv);
@@ -243,15 +251,18 @@ static lcl_status write_codes(const job *j, const uint64_t *codes, int bits) {
   char text[65] = "";
   uint8_t *unpacked = lcl__alloc((size_t)n * (size_t)bits);
   if (!unpacked) return LCL_ERR_HOST_MEMORY;
-  lcl__str_add(&csv, j->ds->labels ? "index,code,label\n" : "index,code\n");
+  lcl__csv_example_head(&csv, j->ds);
+  lcl__str_add(&csv, ",code");
+  end_head(&csv, j->ds);
   for (int64_t i = 0; i < n; i++) {
     for (int b = 0; b < bits; b++) {
       unpacked[i * bits + b] = (codes[i] >> b) & 1;
       text[b] = (codes[i] >> b) & 1 ? '1' : '0';
     }
     /* A letter before the bits: no program takes them for a number and drops its leading zeros. */
-    lcl__str_add(&csv, "%lld,b%.*s", (long long)i, bits, text);
-    add_label(&csv, j->ds, i);
+    lcl__csv_example(&csv, j->ds, i);
+    lcl__str_add(&csv, ",b%.*s", bits, text);
+    end_line(&csv, j->ds, i);
   }
   lcl_status st = write_both(j, LCL_NPY_U8, 2, (int64_t[]) { n, bits }, unpacked, &csv);
   lcl__str_free(&csv);
@@ -284,12 +295,14 @@ lcl_status lcl_run_hash(lcl_run_folder *run, const lcl_assignment_desc *desc,
 
 static lcl_status write_features(const job *j, const lcl_outputs *o) {
   lcl_str csv = { 0 };
-  lcl__str_add(&csv, "index%s%s\n", o->prediction ? ",prediction" : "",
-               j->ds->labels ? ",label" : "");
+  const lcl_dataset *predicted = lcl__csv_predicted(j->s, j->ds);
+  lcl__csv_example_head(&csv, j->ds);
+  if (o->prediction) lcl__csv_class_head(&csv, predicted, "prediction");
+  end_head(&csv, j->ds);
   for (int64_t i = 0; i < o->n; i++) {
-    lcl__str_add(&csv, "%lld", (long long)i);
-    if (o->prediction) lcl__str_add(&csv, ",%d", (int)o->prediction[i]);
-    add_label(&csv, j->ds, i);
+    lcl__csv_example(&csv, j->ds, i);
+    if (o->prediction) lcl__csv_class(&csv, predicted, o->prediction[i]);
+    end_line(&csv, j->ds, i);
   }
   int64_t dim[LCL_MAX_RANK + 1] = { o->n };
   for (int d = 0; d < o->row.rank; d++) dim[d + 1] = o->row.dim[d];

@@ -80,6 +80,64 @@ static void image_names_and_parts(void **state) {
   lcl_splits_close(&s);
 }
 
+/* Each example is of the file that lcl_dataset_file() says, however the parts were made. */
+static void examples_know_their_files(void **state) {
+  (void)state;
+  static const char *const classes[] = { "cat", "dog", "eel" };
+  const lcl_data_desc descs[] = {
+    { .valid = 4 },
+    { .valid = 3, .split_random = true, .seed = 5 },
+    { .merge = true },
+    { .whole = true },
+    { .only = "eel,cat" },
+    { .reduce = 2, .merge = true },
+    { .grey = true, .binarise = LCL_BINARISE_THRESHOLD },
+  };
+  char name[64];
+  for (int c = 0; c < 3; c++)
+    for (int i = 0; i < 9; i++) {
+      snprintf(name, sizeof name, "%s/%s/%d.png", i < 6 ? "train" : "test", classes[c], i);
+      const uint8_t v = (uint8_t)(c == 1 ? 255 : 20 * c + 2 * i);
+      write_png(name, 8, 8, v, v, v);
+    }
+  for (size_t k = 0; k < LCL_COUNT(descs); k++) {
+    lcl_splits s;
+    lcl_data_desc desc = descs[k];
+    desc.path = dir;
+    desc.image_size = 8;
+    assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
+    const lcl_dataset *part[3] = { s.train, s.valid, s.test };
+    int64_t seen = 0;
+    for (int p = 0; p < 3; p++)
+      for (int64_t i = 0; part[p] && i < part[p]->count; i++, seen++) {
+        float x[3 * 8 * 8];
+        char of[8];
+        int at;
+        const char *file = lcl_dataset_file(part[p], i);
+        assert_non_null(file);
+        assert_int_equal(sscanf(strchr(file, '/') + 1, "%3s/%d.png", of, &at), 2);
+        assert_int_equal(strncmp(file, at < 6 ? "train/" : "test/", 5), 0);
+        assert_string_equal(of, part[p]->class_names[part[p]->labels[i]]);
+        assert_int_equal(lcl_dataset_example(part[p], i, x), LCL_OK);
+        const int c = of[0] == 'c'   ? 0
+                      : of[0] == 'd' ? 1
+                                     : 2,
+                  v = c == 1          ? 255
+                      : desc.binarise ? 0
+                                      : 20 * c + 2 * at;
+        assert_int_equal((int)(x[0] * 255 + 0.5f), v);
+      }
+    assert_true(seen >= 18);
+    assert_null(lcl_dataset_file(s.train, -1));
+    assert_null(lcl_dataset_file(s.train, s.train->count));
+    lcl_splits_close(&s);
+  }
+  lcl_splits s;
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .synthetic_train = 10 }, &s), LCL_OK);
+  assert_null(lcl_dataset_file(s.train, 0));
+  lcl_splits_close(&s);
+}
+
 static void append(lcl_log_level level, const char *text, void *user) {
   (void)level;
   strncat(user, text, 999 - strlen(user));
@@ -266,6 +324,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     TEST(image_folders),
     TEST(image_names_and_parts),
+    TEST(examples_know_their_files),
     TEST(classes_have_the_same_number_in_every_part),
     TEST(classes_of_a_validation_part_alone),
     TEST(image_layouts),

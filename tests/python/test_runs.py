@@ -13,7 +13,7 @@ import numpy as np
 import latentcl as lcl
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from common import in_folder, raises
+from common import in_folder, raises, write_png
 
 rng = np.random.default_rng(3)
 ctx = lcl.Context()
@@ -70,6 +70,15 @@ def data():
     assert [len(p) for p in parts[:3]] == [50, 10, 20] and parts.format == "synthetic", parts
     raises(lcl.LatentCLError, "no_such_folder", lambda: lcl.open_data("no_such_folder"))
     lcl.save_data("arrays", images, labels, images[:9], labels[:9])
+    assert lcl.open_data("arrays", valid=-1).test.files is None
+    for c in ("cat", "d\u00f6g"):
+        for i in range(10):
+            write_png(f"photographs/{c}/{i}.png", 8, [20 * i] * 64)
+    parts, names = lcl.open_data("photographs", image_size=8, grey=True)[:3], []
+    for part in parts:
+        assert all(round(255 * float(x[0, 0, 0])) == 20 * int(Path(f).stem) for x, f in zip(part.images, part.files)), part.files
+        names += part.files
+    assert sorted(names) == sorted(f"{c}/{i}.png" for c in ("cat", "d\u00f6g") for i in range(10)), names
     parts = lcl.open_data("arrays", valid=-1)
     assert len(parts.train) == 30 and len(parts.test) == 9 and np.allclose(parts.test[3], images[3] / 255, atol=1e-6)
     # What would not be the same numbers is refused before anything is written; a set with other parts is replaced whole.

@@ -54,7 +54,11 @@ def numbered():
     told = numbers('eval', 'run', '--on', 'flat')
     assert told == {'split': 'all', 'n': TEST, 'unlabelled': TEST}, told
     rows = predictions('run', '--on', 'flat')
-    assert list(rows[0]) == ['index', 'prediction'] and [r['prediction'] for r in rows] == [r['prediction'] for r in table]
+    assert list(rows[0]) == ['index', 'file', 'prediction'] and [r['file'] for r in rows] == ['%02d.png' % i for i in range(TEST)]
+    assert [r['prediction'] for r in rows] == [r['prediction'] for r in table]
+    run('hash', 'run', '--method', 'pca-itq', '--bits', '2', '--on', 'flat', '--out', 'codes')
+    rows = list(csv.DictReader(open('codes.csv')))
+    assert list(rows[0]) == ['index', 'file', 'code'] and rows[3]['file'] == '03.png', rows[3]
     assert 'no example has a label to compare with: --predictions' in run('eval', 'run', '--on', 'flat')
     # Images are scaled and made grey as the run's own were.
     rows = predictions('run', '--on', 'colour')
@@ -109,7 +113,16 @@ def named():
     assert json.load(open('pets-run/config.json'))['data']['class_names'] == ['cat', 'dog']
     for i in range(4):
         write_png('dogs/dog/%d.png' % i, 20, [200] * 400)
-    assert {r['label'] for r in predictions('pets-run', '--on', 'dogs')} == {'1'}
+    rows = predictions('pets-run', '--on', 'dogs')
+    assert [(r['file'], r['label'], r['label_class']) for r in rows] == [('dog/%d.png' % i, '1', 'dog') for i in range(4)], rows
+    assert all(r['prediction_class'] == ('cat', 'dog')[int(r['prediction'])] for r in rows), rows
+    # The other files of examples begin and end the same way; clusters have no names.
+    for command, columns in ((['encode'], ['prediction', 'prediction_class']), (['cluster', '--method', 'k-means'], ['cluster'])):
+        run(*command, 'pets-run', '--on', 'dogs', '--out', 'made')
+        rows = list(csv.DictReader(open('made.csv')))
+        assert list(rows[0]) == ['index', 'file', *columns, 'label', 'label_class'] and rows[3]['file'] == 'dog/3.png', (command, rows[3])
+    run('train', 'imsat', '--data', 'pets', '--set', 'system=linear-rim', '--batch', '8', '--max-steps', '2', '--quiet', '--no-test', '--out', 'groups')
+    assert list(predictions('groups')[0])[:5] == ['index', 'file', 'prediction', 'label', 'label_class']
     write_png('birds/bird/0.png', SIDE, [0] * SIDE * SIDE)
     assert 'the class "bird"' in refused('eval', 'pets-run', '--on', 'birds')
 
