@@ -31,8 +31,8 @@ lcl_status lcl__cluster_accuracy(const int32_t *truth, const int32_t *cluster, i
 /* Bit b of codes[i] is features[i*bits + b] > threshold; bits at most 64. */
 void lcl__pack_codes(const float *features, int64_t n, int bits, float threshold, uint64_t *codes);
 
-/* Marks per_class random examples of every class as queries; an error when a class has no more than
- * that. */
+/* Marks per_class random examples of every class that there is as queries; an error when one has no
+ * more than that. */
 lcl_status lcl__choose_queries(const int32_t *labels, int64_t n, int classes, int per_class,
                                uint64_t seed, uint8_t *is_query);
 
@@ -49,7 +49,7 @@ lcl_status lcl__hamming_retrieval(const uint64_t *codes, const int32_t *labels,
                                   lcl_retrieval *out);
 
 /* Principal components: mean (d) and the k axes of largest variance (k x d, orthonormal rows), with
- * their variances (k; may be NULL). */
+ * their variances (k; may be NULL). Host time grows as min(n,d)^3. */
 lcl_status lcl__principal_axes(const float *x, int64_t n, int d, int k, double *mean, double *axes,
                                double *variance);
 

@@ -27,31 +27,97 @@ static void covariance_rows(void *user, int64_t begin, int64_t end) {
   }
 }
 
+/* The axes of all d numbers' covariance, in `axes` (d x d). */
+static lcl_status axes_of_covariance(const float *x, int64_t n, int d, const double *mean,
+                                     double *axes, double *value) {
+  const size_t m = (size_t)d;
+  covariance_job j = { x, n, d, mean, axes };
+  lcl__parallel_for(d, 32, covariance_rows, &j);
+  for (size_t a = 0; a < m; a++)
+    for (size_t b = a; b < m; b++) axes[b * m + a] = axes[a * m + b] /= (double)n;
+  return lcl__eigen_symmetric(axes, value, d);
+}
+
+/* Rows begin..end of the products of centred examples, in the place of the covariance. */
+static void product_rows(void *user, int64_t begin, int64_t end) {
+  const covariance_job *j = user;
+  const size_t d = (size_t)j->d;
+  for (int64_t a = begin; a < end; a++)
+    for (int64_t b = a; b < j->n; b++) {
+      const float *xa = j->x + (size_t)a * d, *xb = j->x + (size_t)b * d;
+      double sum = 0;
+      for (size_t i = 0; i < d; i++) sum += (xa[i] - j->mean[i]) * (xb[i] - j->mean[i]);
+      j->cov[a * j->n + b] = j->cov[b * j->n + a] = sum / (double)j->n;
+    }
+}
+
+/* Takes from v (d) what lies along n orthonormal rows, and gives back its length, which becomes 1.
+ * 0: nothing was left. */
+static double orthogonalise(double *v, const double *rows, int n, size_t d) {
+  double length = 0, before = 0;
+  for (size_t i = 0; i < d; i++) before += v[i] * v[i];
+  for (int pass = 0; pass < 2; pass++)
+    for (int a = 0; a < n; a++) {
+      double along = 0;
+      for (size_t i = 0; i < d; i++) along += v[i] * rows[(size_t)a * d + i];
+      for (size_t i = 0; i < d; i++) v[i] -= along * rows[(size_t)a * d + i];
+    }
+  for (size_t i = 0; i < d; i++) length += v[i] * v[i];
+  if (!(length > 1e-12 * before)) return 0;
+  for (size_t i = 0; i < d; i++) v[i] /= sqrt(length);
+  return sqrt(length);
+}
+
+/* The first k axes of fewer examples than numbers, by the eigenvectors of the examples' products:
+ * n^3, not d^3. Behind the axes along which there is any variance come any that are orthogonal. */
+static lcl_status axes_of_examples(const float *x, int64_t n, int d, int k, const double *mean,
+                                   double *axes, double *value) {
+  const size_t m = (size_t)d, N = (size_t)n;
+  double *product = lcl__alloc(N * N * sizeof *product), *all = lcl__alloc(N * sizeof *all);
+  lcl_status s = product && all ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  covariance_job j = { x, n, d, mean, product };
+  if (s == LCL_OK) lcl__parallel_for(n, 8, product_rows, &j);
+  if (s == LCL_OK) s = lcl__eigen_symmetric(product, all, (int)n);
+  size_t unit = 0;
+  for (int a = 0; a < k && s == LCL_OK; a++) {
+    double *axis = axes + (size_t)a * m;
+    value[a] = (size_t)a < N && all[a] > 1e-12 * all[0] ? all[a] : 0;
+    for (size_t i = 0; value[a] > 0 && i < N; i++)
+      for (size_t b = 0; b < m; b++)
+        axis[b] += product[(size_t)a * N + i] * (x[i * m + b] - mean[b]);
+    while (orthogonalise(axis, axes, a, m) == 0 && unit < m) {
+      memset(axis, 0, m * sizeof *axis);
+      axis[unit++] = 1;
+    }
+  }
+  lcl__free(product);
+  lcl__free(all);
+  return s;
+}
+
 lcl_status lcl__principal_axes(const float *x, int64_t n, int d, int k, double *mean, double *axes,
                                double *variance) {
   if (n < 1 || d < 1 || k < 1 || k > d)
     return lcl__fail(LCL_ERR_ARGUMENT,
                      "%d principal axes cannot be had from %lld examples of %d numbers", k,
                      (long long)n, d);
-  size_t m = (size_t)d;
-  double *cov = lcl__alloc(m * m * sizeof *cov), *value = lcl__alloc(m * sizeof *value);
-  lcl_status status = cov && value ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  const bool few = n < d;
+  const size_t m = (size_t)d, rows = few ? (size_t)k : m;
+  double *all = lcl__alloc(rows * m * sizeof *all), *value = lcl__alloc(m * sizeof *value);
+  lcl_status status = all && value ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) {
     memset(mean, 0, m * sizeof *mean);
     for (int64_t i = 0; i < n; i++)
       for (size_t a = 0; a < m; a++) mean[a] += x[(size_t)i * m + a];
     for (size_t a = 0; a < m; a++) mean[a] /= (double)n;
-    covariance_job j = { x, n, d, mean, cov };
-    lcl__parallel_for(d, 32, covariance_rows, &j);
-    for (size_t a = 0; a < m; a++)
-      for (size_t b = a; b < m; b++) cov[b * m + a] = cov[a * m + b] /= (double)n;
-    status = lcl__eigen_symmetric(cov, value, d);
+    status = few ? axes_of_examples(x, n, d, k, mean, all, value)
+                 : axes_of_covariance(x, n, d, mean, all, value);
   }
   if (status == LCL_OK) {
-    memcpy(axes, cov, (size_t)k * m * sizeof *axes);
+    memcpy(axes, all, (size_t)k * m * sizeof *axes);
     if (variance) memcpy(variance, value, (size_t)k * sizeof *variance);
   }
-  lcl__free(cov);
+  lcl__free(all);
   lcl__free(value);
   return status;
 }

@@ -35,7 +35,7 @@ lcl_status lcl__choose_queries(const int32_t *labels, int64_t n, int classes, in
       is_query[order[i]] = 1;
     }
     for (int c = 0; c < classes && status == LCL_OK; c++) {
-      if (seen[c] <= per_class)
+      if (seen[c] && seen[c] <= per_class)
         status = lcl__fail(LCL_ERR_ARGUMENT,
                            "class %d has %lld examples; %d queries and a gallery need more", c,
                            (long long)seen[c], per_class);

@@ -151,6 +151,12 @@ static void retrieval(void **state) {
   assert_true(fabs(got.precision_radius - want[3]) < 1e-12);
   ASSERT_BETWEEN(got.map_step, 0.4, 1); /* far better than the third that chance gives */
   assert_int_equal(lcl__choose_queries(labels, N, CLASSES, 100, 3, query), LCL_ERR_ARGUMENT);
+  /* Other data may have some of the classes. */
+  int of_first = 0;
+  for (int i = 0; i < N; i++) labels[i] = labels[i] == 0 ? 0 : 2;
+  assert_int_equal(lcl__choose_queries(labels, N, CLASSES, 7, 3, query), LCL_OK);
+  for (int i = 0; i < N; i++) of_first += query[i] && labels[i] == 0;
+  assert_int_equal(of_first, 7);
 }
 
 static void perfect_codes_retrieve_perfectly(void **state) {
@@ -221,6 +227,37 @@ static void principal_axes(void **state) {
   assert_true(fabs(fabs(axes[D + 3]) - 1) < 1e-2);
   assert_true(fabs(variance[0] - 9) < 5 * 9 * sqrt(2.0 / M) &&
               fabs(variance[1] - 4) < 5 * 4 * sqrt(2.0 / M));
+}
+
+/* Of fewer examples than numbers: what the same examples give with each of them many times, where
+ * there is variance; behind that any axes that are orthogonal. */
+static void principal_axes_of_few(void **state) {
+  (void)state;
+  enum { FEW = 6, D = 9, K = 8, TIMES = 3 };
+  static float few[FEW * D], many[TIMES * FEW * D];
+  double mean[2][D], axes[2][K * D], variance[2][K];
+  lcl__philox_normal(4, 4, 4, few, FEW * D);
+  for (int i = 0; i < FEW; i++) few[i * D + 2] = 3 * few[i * D] + 1; /* one direction less */
+  memcpy(few + 5 * D, few + 4 * D, D * sizeof *few);                 /* an example twice */
+  for (int t = 0; t < TIMES; t++) memcpy(many + t * FEW * D, few, sizeof few);
+  assert_int_equal(lcl__principal_axes(few, FEW, D, K, mean[0], axes[0], variance[0]), LCL_OK);
+  assert_int_equal(lcl__principal_axes(many, TIMES * FEW, D, K, mean[1], axes[1], variance[1]),
+                   LCL_OK);
+  for (int a = 0; a < K; a++) {
+    assert_true(fabs(variance[0][a] - variance[1][a]) < 1e-12 * variance[1][0]);
+    assert_true((variance[0][a] > 0) == (a < 4)); /* five different examples */
+    for (int b = 0; b < K; b++) {
+      double same = 0, other = 0;
+      for (int i = 0; i < D; i++) {
+        same += axes[0][a * D + i] * axes[0][b * D + i];
+        other += axes[0][a * D + i] * axes[1][b * D + i];
+      }
+      assert_true(fabs(same - (a == b)) < 1e-12);
+      if (a < 4) assert_true(fabs(fabs(other) - (a == b)) < 1e-9);
+    }
+  }
+  assert_int_equal(lcl__principal_axes(few, 1, D, 2, mean[0], axes[0], variance[0]), LCL_OK);
+  assert_true(variance[0][0] == 0 && variance[0][1] == 0);
 }
 
 /* Four clouds on the corners of a square, turned by an angle at which the axes' signs cut through
@@ -303,6 +340,7 @@ int main(void) {
     cmocka_unit_test(perfect_codes_retrieve_perfectly),
     cmocka_unit_test(packing),
     cmocka_unit_test(principal_axes),
+    cmocka_unit_test(principal_axes_of_few),
     cmocka_unit_test(itq_finds_the_turn),
     cmocka_unit_test(itq_finds_the_turn_in_space),
     cmocka_unit_test(spectral_hash),

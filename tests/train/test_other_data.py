@@ -121,6 +121,8 @@ def named():
         run(*command, 'pets-run', '--on', 'dogs', '--out', 'made')
         rows = list(csv.DictReader(open('made.csv')))
         assert list(rows[0]) == ['index', 'file', *columns, 'label', 'label_class'] and rows[3]['file'] == 'dog/3.png', (command, rows[3])
+    assert 'class 1 has 4 examples; 100 queries' in refused('hash', 'pets-run', '--method', 'pca-itq', '--bits', '2', '--on', 'dogs', '--out', 'made')
+    assert 'map 100.00 %' in run('hash', 'pets-run', '--method', 'pca-itq', '--bits', '2', '--queries', '1', '--on', 'dogs', '--out', 'made')
     run('train', 'imsat', '--data', 'pets', '--set', 'system=linear-rim', '--batch', '8', '--max-steps', '2', '--quiet', '--no-test', '--out', 'groups')
     assert list(predictions('groups')[0])[:5] == ['index', 'file', 'prediction', 'label', 'label_class']
     write_png('birds/bird/0.png', SIDE, [0] * SIDE * SIDE)
