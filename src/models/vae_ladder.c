@@ -37,6 +37,10 @@ static const lcl_option options[] = {
   { "most_logvar", LCL_OPTION_FLOAT, "5",
     "log-variances are cut at this: without a KL to hold them they grow until exp() overflows",
     "[-20,40]" },
+  { "noise", LCL_OPTION_FLOAT, "0",
+    "deviation of the Gaussian noise on the images that are encoded in training (the Ladder "
+    "network's: 0.3)",
+    "[0,inf)" },
   { "kl_form", LCL_OPTION_CHOICE, "exact",
     "KL of a normal to N(0,I): exact, or as the thesis prints it (mu^2 without its half)",
     "exact|as_printed" },
@@ -180,7 +184,9 @@ static int64_t pixels_of(lcl_tensor *x) {
 }
 
 static void build_train(lcl_build *b, net *n) {
-  lcl_tensor *x = lcl_build_image(b), *label = lcl_build_label(b), *logits = encode(n, x);
+  const float noise = (float)lcl_option_float(n->o, "noise");
+  lcl_tensor *x = lcl_build_image(b), *label = lcl_build_label(b);
+  lcl_tensor *logits = encode(n, noise > 0 ? lcl_gaussian_noise(x, noise) : x);
   lcl_tensor *image = decode(n, lcl_softmax(logits, 1), pixels_of(x));
   lcl_objective ob = { .build = b };
   lcl__objective_add(&ob, "cls",

@@ -314,6 +314,7 @@ static const model_case cases[] = {
       { "w_kl", "0.7", "" },
       { "w_c", "0.7", "" },
       { "most_logvar", "-3", "" },
+      { "noise", "0.7", "" },
       { "lateral", NULL, "variant=mlp" } } },
   { "vae-ladder-control",
     "layers=9,8",
