@@ -25,9 +25,7 @@ void lcl__raw_free(lcl_raw *raw);
 /* The names of ds's classes, if there are any, become raw's; number: what each class is there, -1:
  * none (NULL: itself). */
 lcl_status lcl__raw_copy_names(const lcl_dataset *ds, const int32_t *number, lcl_raw *raw);
-/* The file of example i of ds, if it has one, becomes that of raw's example `at`; raw->count is
- * set.
- */
+/* The file of example i of ds, if it has one, becomes that of raw's example `at`, of raw->count. */
 lcl_status lcl__raw_copy_file(const lcl_dataset *ds, int64_t i, lcl_raw *raw, int64_t at);
 /* Takes what raw holds, in any case. u8 data that never exceed 1 get scale 1, other u8 data 1/255,
  * floats 1. */

@@ -51,9 +51,9 @@ static void product_rows(void *user, int64_t begin, int64_t end) {
     }
 }
 
-/* Takes from v (d) what lies along n orthonormal rows, and gives back its length, which becomes 1.
- * 0: nothing was left. */
-static double orthogonalise(double *v, const double *rows, int n, size_t d) {
+/* Takes from v (d) what lies along n orthonormal rows, and makes its length 1. False: nothing
+ * was left. */
+static bool orthogonalise(double *v, const double *rows, int n, size_t d) {
   double length = 0, before = 0;
   for (size_t i = 0; i < d; i++) before += v[i] * v[i];
   for (int pass = 0; pass < 2; pass++)
@@ -63,9 +63,9 @@ static double orthogonalise(double *v, const double *rows, int n, size_t d) {
       for (size_t i = 0; i < d; i++) v[i] -= along * rows[(size_t)a * d + i];
     }
   for (size_t i = 0; i < d; i++) length += v[i] * v[i];
-  if (!(length > 1e-12 * before)) return 0;
+  if (!(length > 1e-12 * before)) return false;
   for (size_t i = 0; i < d; i++) v[i] /= sqrt(length);
-  return sqrt(length);
+  return true;
 }
 
 /* The first k axes of fewer examples than numbers, by the eigenvectors of the examples' products:
@@ -85,7 +85,7 @@ static lcl_status axes_of_examples(const float *x, int64_t n, int d, int k, cons
     for (size_t i = 0; value[a] > 0 && i < N; i++)
       for (size_t b = 0; b < m; b++)
         axis[b] += product[(size_t)a * N + i] * (x[i * m + b] - mean[b]);
-    while (orthogonalise(axis, axes, a, m) == 0 && unit < m) {
+    while (!orthogonalise(axis, axes, a, m) && unit < m) {
       memset(axis, 0, m * sizeof *axis);
       axis[unit++] = 1;
     }

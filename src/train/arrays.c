@@ -209,7 +209,7 @@ static void add_number(lcl_str *s, const lcl_tensor_entry *e, int64_t i) {
 
 void lcl__csv_example(lcl_str *csv, const lcl_dataset *ds, int64_t i) {
   const char *file = lcl_dataset_file(ds, i);
-  lcl__str_add(csv, "%lld%s", (long long)i, file ? "," : "");
+  lcl__str_add(csv, "%lld%s", (long long)i, lcl_dataset_file(ds, 0) ? "," : "");
   if (file) lcl__str_csv(csv, file);
 }
 
