@@ -169,8 +169,7 @@ static void transpose(const double *in, double *out, int n) {
       out[(size_t)k * (size_t)n + (size_t)i] = in[(size_t)i * (size_t)n + (size_t)k];
 }
 
-/* Row i of q (n long) becomes orthogonal to the rows before it; its length before normalising. */
-static double gram_schmidt(double *q, int i, int n) {
+double lcl__gram_schmidt(double *q, int i, int n) {
   double *row = q + (size_t)i * (size_t)n;
   for (int pass = 0; pass < 2; pass++)
     for (int k = 0; k < i; k++)
@@ -180,16 +179,20 @@ static double gram_schmidt(double *q, int i, int n) {
   return norm;
 }
 
+void lcl__any_orthogonal(double *q, int i, int n) {
+  for (int unit = 0; unit < n; unit++) {
+    double *row = q + (size_t)i * (size_t)n;
+    memset(row, 0, (size_t)n * sizeof *row);
+    row[unit] = 1;
+    if (lcl__gram_schmidt(q, i, n) > 0.5 / n) break;
+  }
+}
+
 /* Columns of u (kept as rows) that belong to zero singular values: any orthonormal completion. */
 static void complete(double *ut, const double *s, int n) {
   for (int i = 0; i < n; i++) {
     if (s[i] > fmax(1e-14, n * DBL_EPSILON) * s[0] && s[i] > 0) continue;
-    for (int unit = 0; unit < n; unit++) {
-      double *row = ut + (size_t)i * (size_t)n;
-      memset(row, 0, (size_t)n * sizeof *row);
-      row[unit] = 1;
-      if (gram_schmidt(ut, i, n) > 0.5 / n) break;
-    }
+    lcl__any_orthogonal(ut, i, n);
   }
 }
 
@@ -243,7 +246,7 @@ lcl_status lcl__random_orthogonal(double *q, int n, uint64_t seed, uint32_t stre
           */
       lcl__philox_normal(seed, stream, step++, g, (size_t)n);
       for (int k = 0; k < n; k++) q[(size_t)i * (size_t)n + (size_t)k] = g[k];
-    } while (gram_schmidt(q, i, n) < 1e-3);
+    } while (lcl__gram_schmidt(q, i, n) < 1e-3);
   }
   lcl__free(g);
   return LCL_OK;

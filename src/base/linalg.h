@@ -14,6 +14,12 @@ lcl_status lcl__eigen_symmetric(double *a, double *value, int n);
  * n. */
 lcl_status lcl__svd_small(const double *a, double *u, double *s, double *vt, int n);
 
+/* Row i of q (n long) becomes orthogonal to the rows before it, which are orthonormal, and of
+ * length 1; returns its length before. */
+double lcl__gram_schmidt(double *q, int i, int n);
+/* Row i becomes any that is orthogonal to the rows before it, fewer than n. */
+void lcl__any_orthogonal(double *q, int i, int n);
+
 /* Random orthogonal n x n matrix: Gram-Schmidt on normal numbers of (seed, stream). */
 lcl_status lcl__random_orthogonal(double *q, int n, uint64_t seed, uint32_t stream);
 

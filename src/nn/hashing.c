@@ -51,23 +51,6 @@ static void product_rows(void *user, int64_t begin, int64_t end) {
     }
 }
 
-/* Takes from v (d) what lies along n orthonormal rows, and makes its length 1. False: nothing
- * was left. */
-static bool orthogonalise(double *v, const double *rows, int n, size_t d) {
-  double length = 0, before = 0;
-  for (size_t i = 0; i < d; i++) before += v[i] * v[i];
-  for (int pass = 0; pass < 2; pass++)
-    for (int a = 0; a < n; a++) {
-      double along = 0;
-      for (size_t i = 0; i < d; i++) along += v[i] * rows[(size_t)a * d + i];
-      for (size_t i = 0; i < d; i++) v[i] -= along * rows[(size_t)a * d + i];
-    }
-  for (size_t i = 0; i < d; i++) length += v[i] * v[i];
-  if (!(length > 1e-12 * before)) return false;
-  for (size_t i = 0; i < d; i++) v[i] /= sqrt(length);
-  return true;
-}
-
 /* The first k axes of fewer examples than numbers, by the eigenvectors of the examples' products:
  * n^3, not d^3. Behind the axes along which there is any variance come any that are orthogonal. */
 static lcl_status axes_of_examples(const float *x, int64_t n, int d, int k, const double *mean,
@@ -78,17 +61,16 @@ static lcl_status axes_of_examples(const float *x, int64_t n, int d, int k, cons
   covariance_job j = { x, n, d, mean, product };
   if (s == LCL_OK) lcl__parallel_for(n, 8, product_rows, &j);
   if (s == LCL_OK) s = lcl__eigen_symmetric(product, all, (int)n);
-  size_t unit = 0;
   for (int a = 0; a < k && s == LCL_OK; a++) {
     double *axis = axes + (size_t)a * m;
     value[a] = (size_t)a < N && all[a] > 1e-12 * all[0] ? all[a] : 0;
     for (size_t i = 0; value[a] > 0 && i < N; i++)
       for (size_t b = 0; b < m; b++)
         axis[b] += product[(size_t)a * N + i] * (x[i * m + b] - mean[b]);
-    while (!orthogonalise(axis, axes, a, m) && unit < m) {
-      memset(axis, 0, m * sizeof *axis);
-      axis[unit++] = 1;
-    }
+    if (value[a] > 0)
+      lcl__gram_schmidt(axes, a, d);
+    else
+      lcl__any_orthogonal(axes, a, d);
   }
   lcl__free(product);
   lcl__free(all);
