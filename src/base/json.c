@@ -143,6 +143,23 @@ lcl_status lcl__json_check(const cJSON *json, const char *what, const lcl_json_f
   return LCL_OK;
 }
 
+lcl_status lcl__json_file(const char *path, size_t max_bytes, const lcl_json_field *fields,
+                          size_t n, cJSON **out) {
+  void *text;
+  size_t length;
+  *out = NULL;
+  if (!lcl__file_exists(path)) return LCL_OK;
+  LCL_TRY(lcl__file_read(path, max_bytes, &text, &length));
+  cJSON *json = lcl__json_parse(text, length);
+  lcl__free(text);
+  const lcl_status s = lcl__json_check(json, path, fields, n);
+  if (s == LCL_OK)
+    *out = json;
+  else
+    cJSON_Delete(json);
+  return s;
+}
+
 /* ---- reading ---- */
 
 double lcl__json_number(const cJSON *parent, const char *name) {

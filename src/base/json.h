@@ -42,6 +42,10 @@ typedef struct lcl_json_field {
  * member and says what was expected. what: the file, for the message. */
 lcl_status lcl__json_check(const cJSON *json, const char *what, const lcl_json_field *fields,
                            size_t n);
+/* A file of one object, checked so; *out NULL: there is no such file, or it failed. cJSON_Delete()
+ * it. */
+lcl_status lcl__json_file(const char *path, size_t max_bytes, const lcl_json_field *fields,
+                          size_t n, cJSON **out);
 
 /* ---- reading ---- */
 

@@ -234,19 +234,11 @@ bool lcl__is_length(const char *option) {
 lcl_status lcl__read_config(const char *folder, lcl_run_config *out) {
   memset(out, 0, sizeof *out);
   char *path = lcl__path_join(folder, "config.json");
-  void *text;
-  size_t n;
   if (!path) return LCL_ERR_HOST_MEMORY;
-  if (!lcl__file_exists(path)) {
-    lcl__free(path);
-    return lcl__fail(LCL_ERR_IO, "%s is not a run folder: it has no config.json", folder);
-  }
-  lcl_status st = lcl__file_read(path, 1 << 24, &text, &n);
-  if (st == LCL_OK) {
-    out->json = lcl__json_parse(text, n);
-    lcl__free(text);
-    st = lcl__json_check(out->json, path, config_fields, LCL_COUNT(config_fields));
-  }
+  lcl_status st = lcl__json_file(path, 1 << 24, config_fields, LCL_COUNT(config_fields),
+                                 &out->json);
+  if (st == LCL_OK && !out->json)
+    st = lcl__fail(LCL_ERR_IO, "%s is not a run folder: it has no config.json", folder);
   if (st == LCL_OK) st = read_seed(out, path);
   if (st == LCL_OK) st = read_data(out, path);
   if (st == LCL_OK) out->model = lcl__json_word(out->json, "model");
@@ -257,23 +249,9 @@ lcl_status lcl__read_config(const char *folder, lcl_run_config *out) {
 
 lcl_status lcl__read_result(const char *folder, cJSON **out) {
   char *path = lcl__path_join(folder, "result.json");
-  void *text;
-  size_t n;
-  *out = NULL;
   if (!path) return LCL_ERR_HOST_MEMORY;
-  lcl_status s = LCL_OK;
-  if (lcl__file_exists(path)) {
-    s = lcl__file_read(path, 1 << 20, &text, &n);
-    if (s == LCL_OK) {
-      *out = lcl__json_parse(text, n);
-      lcl__free(text);
-      if (!cJSON_IsObject(*out)) s = lcl__fail(LCL_ERR_FORMAT, "%s is not a JSON object", path);
-    }
-  }
+  const lcl_status s = lcl__json_file(path, 1 << 20, NULL, 0, out);
   lcl__free(path);
-  if (s == LCL_OK) return s;
-  cJSON_Delete(*out);
-  *out = NULL;
   return s;
 }
 

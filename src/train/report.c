@@ -423,24 +423,16 @@ static lcl_status profile_section(lcl_str *o, const char *folder, const lcl_hist
                                                { "seconds", LCL_JSON_NUMBER, true, 0, 1e12 },
                                                { "flops", LCL_JSON_NUMBER, true, 0, 1e30 },
                                                { "bytes", LCL_JSON_NUMBER, true, 0, 1e30 } };
-  void *text;
-  size_t n;
   char *path = lcl__path_join(folder, "profile.json");
   if (!path) return LCL_ERR_HOST_MEMORY;
-  const bool there = lcl__file_exists(path);
-  lcl_status s = there ? lcl__file_read(path, 1 << 24, &text, &n) : LCL_OK;
-  if (there && s == LCL_OK) {
-    cJSON *root = lcl__json_parse(text, n);
-    lcl__free(text);
-    s = lcl__json_check(root, path, fields, LCL_COUNT(fields));
-    const cJSON *row;
-    cJSON_ArrayForEach(row, lcl__json_items(root, "rows")) {
-      if (s == LCL_OK) s = lcl__json_check(row, path, row_fields, LCL_COUNT(row_fields));
-    }
-    const cJSON *last = h->epochs.n ? h->epochs.data[h->epochs.n - 1] : NULL;
-    if (s == LCL_OK) profile_tables(o, root, lcl__json_number(last, "step"));
-    cJSON_Delete(root);
+  cJSON *root;
+  const cJSON *row, *last = h->epochs.n ? h->epochs.data[h->epochs.n - 1] : NULL;
+  lcl_status s = lcl__json_file(path, 1 << 24, fields, LCL_COUNT(fields), &root);
+  cJSON_ArrayForEach(row, lcl__json_items(root, "rows")) {
+    if (s == LCL_OK) s = lcl__json_check(row, path, row_fields, LCL_COUNT(row_fields));
   }
+  if (root && s == LCL_OK) profile_tables(o, root, lcl__json_number(last, "step"));
+  cJSON_Delete(root);
   lcl__free(path);
   return s;
 }

@@ -90,7 +90,6 @@ static const lcl_json_field run_fields[] = {
 
 static lcl_status check_file(const cJSON *file, const char *name) {
   const cJSON *run;
-  LCL_TRY(lcl__json_check(file, name, file_fields, LCL_COUNT(file_fields)));
   if (strcmp(lcl__json_word(file, "schema"), LCL_RESULTS_SCHEMA) != 0)
     return lcl__fail(LCL_ERR_FORMAT, "%s: the schema must be \"%s\", not \"%s\"", name,
                      LCL_RESULTS_SCHEMA, lcl__json_word(file, "schema"));
@@ -107,19 +106,10 @@ static lcl_status check_file(const cJSON *file, const char *name) {
 
 lcl_status lcl__results_read(const char *folder, const char *name, cJSON **out) {
   char *path = lcl__path_join(folder, name);
-  void *text;
-  size_t n;
   *out = NULL;
   if (!path) return LCL_ERR_HOST_MEMORY;
-  lcl_status s = LCL_OK;
-  if (lcl__file_exists(path)) {
-    s = lcl__file_read(path, 16 << 20, &text, &n);
-    if (s == LCL_OK) {
-      *out = lcl__json_parse(text, n);
-      lcl__free(text);
-      s = check_file(*out, path);
-    }
-  }
+  lcl_status s = lcl__json_file(path, 16 << 20, file_fields, LCL_COUNT(file_fields), out);
+  if (*out) s = check_file(*out, path);
   lcl__free(path);
   if (s == LCL_OK) return s;
   cJSON_Delete(*out);

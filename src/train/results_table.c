@@ -347,10 +347,10 @@ static cJSON *row_json(const entry *e, const group *g) {
 
 /* ---- published cells without a figure ---- */
 
-static bool has_figure(const entries *all, const lcl_table *t, int row, int column) {
+static bool has_figure(const entries *all, const lcl_results_cell *cell) {
   for (size_t i = 0; i < all->n; i++) {
     const lcl_results_cell *c = &all->data[i].cell;
-    if (c->table == t && c->row == row && c->column == column) return true;
+    if (c->table == cell->table && c->row == cell->row && c->column == cell->column) return true;
   }
   return false;
 }
@@ -362,9 +362,10 @@ static int missing_of(const entries *all, const lcl_table *t, lcl_str *names, in
   for (int r = 0; r < t->n_rows; r++) {
     bool first = true;
     for (int c = 0; c < t->n_columns; c++) {
-      if (lcl__results_published(&(lcl_results_cell) { t, r, c }).mean < 0) continue;
+      const lcl_results_cell cell = { t, r, c };
+      if (lcl__results_published(&cell).mean < 0) continue;
       ++*published;
-      if (has_figure(all, t, r, c)) continue;
+      if (has_figure(all, &cell)) continue;
       if (first) lcl__str_add(names, "%s`%s`", missing ? "; " : "", t->rows[r].key);
       if (t->n_columns > 1) lcl__str_add(names, "%s %s", first ? "" : ",", t->columns[c].key);
       first = false;
@@ -386,22 +387,16 @@ static void add_missing(lcl_str *o, const entries *all, const lcl_table *t) {
   lcl__str_free(&names);
 }
 
-static bool has_rows(const entries *all, const lcl_table *t) {
-  for (size_t i = 0; i < all->n; i++)
-    if (all->data[i].cell.table == t) return true;
-  return false;
-}
-
 static void add_without(lcl_str *o, const entries *all) {
   bool first = true;
   for (size_t k = 0; k < lcl__table_count; k++) {
     const lcl_table *t = lcl__tables[k];
     lcl_str names = { 0 };
-    int published = 0;
-    if (!has_rows(all, t)) missing_of(all, t, &names, &published);
+    int published;
+    const int missing = missing_of(all, t, &names, &published);
     o->failed |= names.failed;
     lcl__str_free(&names);
-    if (!published) continue;
+    if (!published || missing < published) continue;
     lcl__str_add(o, "%s- %s (`%s`): %d cell%s\n",
                  first ? "\n### Published and not run yet\n\n" : "", t->title, t->name, published,
                  published == 1 ? "" : "s");
