@@ -4,16 +4,6 @@
 #include "device/cache.h"
 #include "device/internal.h"
 
-static bool make_key(const lcl_context *ctx, const lcl_question *q, char key[33]) {
-  lcl_str all = { 0 };
-  lcl__str_add(&all, "%s\n", q->name);
-  lcl__driver_identity(ctx, &all);
-  const bool ok = lcl__str_ok(&all);
-  if (ok) lcl__hash_hex(all.data, all.n, key);
-  lcl__str_free(&all);
-  return ok;
-}
-
 static bool recall(const lcl_question *q, const char *key, bool *yes) {
   for (size_t i = 0; i < q->n; i++)
     if (strcmp(q->key[i], key) == 0) return *yes = q->answer[i], true;
@@ -36,7 +26,7 @@ static void remember(lcl_question *q, const char *key, bool yes, bool in_cache) 
 
 static lcl_status ask(lcl_context *ctx, lcl_question *q, bool *yes) {
   char key[33];
-  if (!make_key(ctx, q, key)) return LCL_ERR_HOST_MEMORY;
+  if (!lcl__driver_key(ctx, q->name, key)) return LCL_ERR_HOST_MEMORY;
   const bool there = recall(q, key, yes);
   const lcl_status status = there ? LCL_OK : q->measure(ctx, yes);
   if (status == LCL_ERR_HOST_MEMORY) return status;

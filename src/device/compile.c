@@ -21,12 +21,7 @@ static void touch_kernels(cl_program program) {
  * binary, and have a cache of their own besides (PoCL: 21 s instead of 9 s for the first training
  * step on two cores). Asking them costs more than it brings. This is measured with the first
  * program that is saved, and remembered in the cache like a refusal. */
-static void dear_key(const lcl_caps *caps, char key[33]) {
-  char text[1024];
-  snprintf(text, sizeof text, "binaries are dear|%s|%s|%s", caps->platform, caps->name,
-           caps->driver);
-  lcl__hash_hex(text, strlen(text), key);
-}
+static const char dear[] = "binaries are dear";
 
 static bool always_save(void) {
   static atomic_flag told = ATOMIC_FLAG_INIT;
@@ -43,8 +38,7 @@ static bool binaries_are_dear(const lcl_build_job *job) {
   void *data;
   size_t n;
   if (always_save()) return false;
-  dear_key(&job->ctx->caps, key);
-  if (!lcl__cache_get(key, &kind, &data, &n)) return false;
+  if (!lcl__driver_key(job->ctx, dear, key) || !lcl__cache_get(key, &kind, &data, &n)) return false;
   lcl__free(data);
   return true;
 }
@@ -68,7 +62,7 @@ static void save(lcl_build_job *job, double build_seconds) {
   if (seconds < 0.1 || seconds < 0.25 * build_seconds || always_save()) return;
   static const char why[] = "the driver compiles again when it is asked for a binary";
   char key[33];
-  dear_key(&job->ctx->caps, key);
+  if (!lcl__driver_key(job->ctx, dear, key)) return;
   lcl__cache_put(key, LCL_CACHE_REFUSED, why, sizeof why - 1);
   lcl__logf(LCL_LOG_INFO, "%s: %s (%.2f s); further binaries are left to its own cache",
             job->ctx->caps.name, why, seconds);

@@ -117,6 +117,10 @@ typedef struct lcl_build_stats {
 } lcl_build_stats;
 lcl_build_stats lcl__context_build_stats(const lcl_context *ctx);
 
+/* The cache's key of `what` where it depends on the device and its driver with its version. False:
+ * out of memory. */
+bool lcl__driver_key(const lcl_context *ctx, const char *what, char key[33]);
+
 /* Sources embedded at build time: text of cl/<file>, NULL if there is none; and the list of names.
  */
 const char *lcl__embedded_source(const char *file);

@@ -51,8 +51,6 @@ typedef struct lcl_programs {
   lcl_build_stats stats;
 } lcl_programs;
 
-/* Appends what names the device and its driver with its version. */
-void lcl__driver_identity(const lcl_context *ctx, lcl_str *out);
 void lcl__programs_free(lcl_programs *programs);
 
 /* ---- buffers (buffer.c) ---- */

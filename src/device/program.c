@@ -113,21 +113,24 @@ static void all_options(const lcl_caps *caps, const lcl_source *source, lcl_str 
   if (source->options && *source->options) lcl__str_add(out, " %s", source->options);
 }
 
-void lcl__driver_identity(const lcl_context *ctx, lcl_str *out) {
+bool lcl__driver_key(const lcl_context *ctx, const char *what, char key[33]) {
   const lcl_caps *c = &ctx->caps;
+  lcl_str all = { 0 };
   char platform[128] = "";
   clGetPlatformInfo(ctx->platform, CL_PLATFORM_VERSION, sizeof platform, platform, NULL);
-  lcl__str_add(out, "%d\n%s\n%s\n%s\n%s\n%s\n%s\n", LCL_CACHE_FORMAT, c->name, c->vendor, c->driver,
-               c->version, c->platform, platform);
+  lcl__str_add(&all, "%d\n%s\n%s\n%s\n%s\n%s\n%s\n%s", LCL_CACHE_FORMAT, c->name, c->vendor,
+               c->driver, c->version, c->platform, platform, what);
+  const bool ok = lcl__str_ok(&all);
+  if (ok) lcl__hash_hex(all.data, all.n, key);
+  lcl__str_free(&all);
+  return ok;
 }
 
 /* Everything the binary depends on. */
 static bool make_key(const lcl_context *ctx, const char *text, const char *options, char key[33]) {
   lcl_str all = { 0 };
-  lcl__driver_identity(ctx, &all);
   lcl__str_add(&all, "%s\n%s", options, text);
-  bool ok = lcl__str_ok(&all);
-  if (ok) lcl__hash_hex(all.data, all.n, key);
+  const bool ok = lcl__str_ok(&all) && lcl__driver_key(ctx, all.data, key);
   lcl__str_free(&all);
   return ok;
 }

@@ -60,9 +60,7 @@ static void remember(const lcl_spread *s, int n) {
 /* What a list's times depend on: device, driver, launches, placements. */
 static lcl_status make_key(const lcl_list *list, char key[33]) {
   lcl_str all = { 0 };
-  lcl__str_add(&all, "queues\n");
-  lcl__driver_identity(list->ctx, &all);
-  lcl__str_add(&all, "\n%u\n", list->ctx->caps.compute_units);
+  lcl__str_add(&all, "queues\n%u\n", list->ctx->caps.compute_units);
   for (int k = 0; k < list->n_placements; k++)
     lcl__str_add(&all, "%d ", list->placement[k].n_queues);
   for (size_t i = 0; i < list->items.n; i++) {
@@ -70,8 +68,7 @@ static lcl_status make_key(const lcl_list *list, char key[33]) {
     lcl__str_add(&all, "\n%s %s %zu %zu %zu", l->label, l->kernel ? l->kernel : "", l->global[0],
                  l->global[1], l->global[2]);
   }
-  const bool ok = lcl__str_ok(&all);
-  if (ok) lcl__hash_hex(all.data, all.n, key);
+  const bool ok = lcl__str_ok(&all) && lcl__driver_key(list->ctx, all.data, key);
   lcl__str_free(&all);
   return ok ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
