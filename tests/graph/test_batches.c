@@ -127,13 +127,17 @@ static void lost_entries(void **state) {
 /* A driver may refuse what another one, or the same before an update, takes. */
 static void of_another_driver(void **state) {
   (void)state;
+  lcl_cache_use before, after;
   forget();
   builds(EXP | SUM, 1, 0);
+  ASSERT_OK(lcl__cache_stat(&before));
   lcl_context *ctx = open_context();
   ctx->caps.driver[0] ^= 1;
   ASSERT_OK(compute(ctx, EXP));
   assert_int_equal(lcl__context_build_stats(ctx).compiled, 1);
   close_context(ctx);
+  ASSERT_OK(lcl__cache_stat(&after));
+  assert_int_equal(after.entries, before.entries + 3); /* its own program, text, kernel */
 }
 
 /* Kernels whose program was refused are tried in other company. */
