@@ -15,7 +15,7 @@ typedef struct known {
 typedef struct batch {
   char *text;
   char key[33]; /* the text's in the cache */
-  bool kept;    /* there */
+  bool built;   /* before, or by an earlier process */
 } batch;
 
 typedef struct generated {
@@ -50,8 +50,8 @@ static lcl_status add_kernel(generated *g, const char *name, size_t in) {
 }
 
 /* Takes the text over. */
-static lcl_status add_text(generated *g, char *text, bool kept) {
-  batch b = { .text = text, .kept = kept };
+static lcl_status add_text(generated *g, char *text, bool built) {
+  batch b = { .text = text, .built = built };
   lcl__hash_hex(text, strlen(text), b.key);
   if (LCL_PUSH(&g->batches, b)) return LCL_OK;
   lcl__free(text);
@@ -93,24 +93,40 @@ static bool recall(const lcl_context *ctx, generated *g, const char *name) {
   return in < g->batches.n && add_kernel(g, name, in) == LCL_OK;
 }
 
-void lcl__batches_keep(lcl_context *ctx) {
-  generated *g = *lcl__context_attachment(ctx, LCL_ATTACH_GENERATED, generated_free);
-  bool wrote = false;
+static void keep(const lcl_context *ctx, const generated *g) {
   char key[33];
-  if (!lcl__cache_on()) return;
   for (size_t i = 0; i < g->kernels.n; i++) {
     const known *k = &g->kernels.data[i];
     const batch *b = &g->batches.data[k->batch];
-    if (b->kept || !kernel_key(ctx, k->name, key)) continue;
+    if (b->built || !kernel_key(ctx, k->name, key)) continue;
     lcl__cache_put(key, LCL_CACHE_BINARY, b->key, 32);
   }
   for (size_t i = 0; i < g->batches.n; i++) {
-    batch *b = &g->batches.data[i];
-    if (b->kept) continue;
-    lcl__cache_put(b->key, LCL_CACHE_BINARY, b->text, strlen(b->text));
-    b->kept = wrote = true;
+    const batch *b = &g->batches.data[i];
+    if (!b->built) lcl__cache_put(b->key, LCL_CACHE_BINARY, b->text, strlen(b->text));
   }
-  if (wrote) lcl__cache_prune();
+  lcl__cache_prune();
+}
+
+/* ---- what comes of them ---- */
+
+/* What is not built yet was added last. */
+static bool unbuilt(const generated *g) {
+  return g->batches.n && !g->batches.data[g->batches.n - 1].built;
+}
+
+void lcl__batches_built(lcl_context *ctx) {
+  generated *g = *lcl__context_attachment(ctx, LCL_ATTACH_GENERATED, generated_free);
+  if (unbuilt(g) && lcl__cache_on()) keep(ctx, g);
+  for (size_t i = 0; i < g->batches.n; i++) g->batches.data[i].built = true;
+}
+
+void lcl__batches_drop(lcl_context *ctx) {
+  generated *g = *lcl__context_attachment(ctx, LCL_ATTACH_GENERATED, generated_free);
+  while (g && unbuilt(g)) {
+    lcl__free(g->batches.data[--g->batches.n].text);
+    while (g->kernels.n && g->kernels.data[g->kernels.n - 1].batch == g->batches.n) g->kernels.n--;
+  }
 }
 
 /* ---- a program's kernels ---- */
@@ -143,7 +159,7 @@ lcl_status lcl__batch_generated(lcl_context *ctx, lcl_launch *launches, size_t n
   size_t count = 0, unique = 0;
   lcl_status st = g && fresh ? LCL_OK : LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; st == LCL_OK && i < n; i++)
-    if (is_generated(&launches[i]) && !find(g, launches[i].kernel)) fresh[count++] = &launches[i];
+    if (is_generated(&launches[i])) fresh[count++] = &launches[i];
   if (count) qsort(fresh, count, sizeof *fresh, by_name);
   for (size_t i = 0; i < count; i++)
     if (!find(g, fresh[i]->kernel) && !recall(ctx, g, fresh[i]->kernel) &&

@@ -201,8 +201,9 @@ struct lcl_program {
 
 /* batch.c: lets the program's generated kernels be built together, or where they were before. */
 lcl_status lcl__batch_generated(lcl_context *ctx, lcl_launch *launches, size_t n);
-/* Once they are built: later processes may know. */
-void lcl__batches_keep(lcl_context *ctx);
+/* Once they are built: later processes may know. Where they were not: others may still be. */
+void lcl__batches_built(lcl_context *ctx);
+void lcl__batches_drop(lcl_context *ctx);
 
 /* explain.c */
 lcl_status lcl__explain_groups(const lcl_lower *lw, char **summary, char **dot);

@@ -56,7 +56,10 @@ static lcl_status build_programs(lcl_program *p) {
   for (size_t i = 0; i < p->n_launches; i++)
     if (p->launches[i].kind == LCL_LAUNCH_KERNEL) sources[n++] = p->launches[i].source;
   if (st == LCL_OK) st = lcl__programs_build(p->ctx, sources, n);
-  if (st == LCL_OK) lcl__batches_keep(p->ctx);
+  if (st == LCL_OK)
+    lcl__batches_built(p->ctx);
+  else
+    lcl__batches_drop(p->ctx);
   lcl__free(sources);
   return st;
 }
