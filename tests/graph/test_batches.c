@@ -48,7 +48,7 @@ static lcl_status compute(lcl_context *ctx, unsigned which) {
   const double want[] = { exp(2), 4, tanh(2), 10 };
   for (int i = 0, k = 0; s == LCL_OK && i < KERNELS; i++) {
     float got[KERNELS + 1];
-    char name[8];
+    char name[16];
     if (!(which & 1u << i)) continue;
     snprintf(name, sizeof name, "#%d", k++);
     ASSERT_OK(lcl_fetch(p, name, got, (1u << i) == SUM ? 4 : 4 * (size_t)(2 + i)));
