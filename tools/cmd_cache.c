@@ -11,6 +11,7 @@ static int show_json(const char *folder, const lcl_cache_use *use) {
   cJSON *o = cJSON_CreateObject();
   cJSON_AddItemToObject(o, "folder", folder ? cJSON_CreateString(folder) : cJSON_CreateNull());
   cJSON_AddNumberToObject(o, "entries", (double)use->entries);
+  cJSON_AddNumberToObject(o, "programs", (double)use->programs);
   cJSON_AddNumberToObject(o, "refused", (double)use->refused);
   cJSON_AddNumberToObject(o, "foreign", (double)use->foreign);
   cJSON_AddNumberToObject(o, "bytes", (double)use->bytes);
@@ -36,11 +37,10 @@ static int show(bool json) {
   if (status == LCL_OK) {
     char bytes[32], limit[32];
     cli_print(
-        "folder    %s\nentries   %zu (%zu of them remembered as refused by the driver)\nsize    "
-        "  %s of "
-        "at most %s\n",
-        dir.data, use.entries, use.refused, cli_bytes((double)use.bytes, bytes),
-        cli_bytes((double)use.limit, limit));
+        "folder    %s\nentries   %zu (programs: %zu, refused by the driver: %zu, notes: %zu)\n"
+        "size      %s of at most %s\n",
+        dir.data, use.entries, use.programs, use.refused, use.entries - use.programs - use.refused,
+        cli_bytes((double)use.bytes, bytes), cli_bytes((double)use.limit, limit));
     if (use.foreign) printf("          %zu damaged or foreign files are ignored\n", use.foreign);
   }
   lcl__str_free(&dir);
@@ -107,7 +107,9 @@ static int run(int argc, char **argv) {
           argc, argv, options, "cache stat|clear|warm [--device SELECTOR] [--json]",
           "Compiled programs are kept on disk so that the next start is quick. stat shows the "
           "folder and\n"
-          "its size, clear empties it, warm compiles every kernel file now.\n\n"
+          "its size, clear empties it, warm compiles every kernel file now. Its notes say which "
+          "program\n"
+          "has which kernel, and what was measured of a device.\n\n"
           "LATENTCL_CACHE names the folder (off: no cache), LATENTCL_CACHE_SIZE its limit (256m).",
           &at);
   if (code >= 0) return code;

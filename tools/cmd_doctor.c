@@ -186,8 +186,8 @@ static void show_cache(void) {
   else if (lcl__cache_stat(&use) != LCL_OK)
     doctor_say("  ! %s\n", lcl_error_message());
   else {
-    doctor_say("  %s: %zu program%s (%zu refused), %s of %s\n", dir.data, use.entries,
-               use.entries == 1 ? "" : "s", use.refused, cli_bytes((double)use.bytes, size),
+    doctor_say("  %s: %zu program%s (%zu refused), %s of %s\n", dir.data, use.programs,
+               use.programs == 1 ? "" : "s", use.refused, cli_bytes((double)use.bytes, size),
                cli_bytes((double)use.limit, limit));
     if (use.foreign)
       doctor_say("  ! damaged or foreign: %zu (ignored; `latentcl cache clear` removes them)\n",

@@ -7,10 +7,9 @@
 static bool recall(const lcl_question *q, const char *key, bool *yes) {
   for (size_t i = 0; i < q->n; i++)
     if (strcmp(q->key[i], key) == 0) return *yes = q->answer[i], true;
-  lcl_cache_kind kind;
-  void *data = NULL;
-  size_t n = 0;
-  if (!lcl__cache_get(key, &kind, &data, &n)) return false;
+  size_t n;
+  void *data = lcl__cache_note(key, &n);
+  if (!data) return false;
   *yes = n == strlen(q->yes) && memcmp(data, q->yes, n) == 0;
   lcl__free(data);
   return true;
@@ -18,7 +17,7 @@ static bool recall(const lcl_question *q, const char *key, bool *yes) {
 
 static void remember(lcl_question *q, const char *key, bool yes, bool in_cache) {
   const char *word = yes ? q->yes : q->no;
-  if (in_cache) lcl__cache_put(key, LCL_CACHE_BINARY, word, strlen(word));
+  if (in_cache) lcl__cache_put(key, LCL_CACHE_NOTE, word, strlen(word));
   if (q->n == LCL_COUNT(q->key)) return;
   snprintf(q->key[q->n], sizeof q->key[0], "%s", key);
   q->answer[q->n++] = yes;

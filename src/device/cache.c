@@ -76,7 +76,7 @@ static bool verify(const char *file, size_t n, const char *key, header *h) {
   if (memcmp(h->magic, magic, sizeof magic) != 0 || h->format != LCL_CACHE_FORMAT ||
       memcmp(h->key, key, 32) != 0)
     return false;
-  if ((h->kind != LCL_CACHE_BINARY && h->kind != LCL_CACHE_REFUSED) || h->bytes != n - sizeof *h)
+  if (h->kind < LCL_CACHE_BINARY || h->kind > LCL_CACHE_NOTE || h->bytes != n - sizeof *h)
     return false;
   char sum[33];
   checksum(h, file + sizeof *h, sum);
@@ -120,7 +120,7 @@ bool lcl__cache_get(const char *key, lcl_cache_kind *kind, void **data, size_t *
   if (ok) {
     /* The time of last use orders deletion; a refusal keeps the time it was made, so that it
      * expires. */
-    if (h.kind == LCL_CACHE_BINARY) utimensat(AT_FDCWD, path.data, NULL, 0);
+    if (h.kind != LCL_CACHE_REFUSED) utimensat(AT_FDCWD, path.data, NULL, 0);
     *kind = (lcl_cache_kind)h.kind;
     *n = bytes - sizeof h;
     memmove(file, file + sizeof h, *n + 1); /* with the zero that ends it */
@@ -145,6 +145,15 @@ static char *make_entry(const char *key, lcl_cache_kind kind, const void *data, 
   memcpy(file, &h, sizeof h);
   memcpy(file + sizeof h, data, n);
   return file;
+}
+
+void *lcl__cache_note(const char *key, size_t *n) {
+  lcl_cache_kind kind;
+  void *data;
+  if (!lcl__cache_get(key, &kind, &data, n)) return NULL;
+  if (kind == LCL_CACHE_NOTE) return data;
+  lcl__free(data);
+  return NULL;
 }
 
 void lcl__cache_put(const char *key, lcl_cache_kind kind, const void *data, size_t n) {
@@ -269,10 +278,13 @@ lcl_status lcl__cache_stat(lcl_cache_use *use) {
     size_t n = 0;
     header h;
     use->bytes += rows.data[i].bytes;
-    if (read_entry(dir.data, key, &h, &file, &n))
-      use->entries++, use->refused += h.kind == LCL_CACHE_REFUSED;
-    else
+    if (read_entry(dir.data, key, &h, &file, &n)) {
+      use->entries++;
+      use->programs += h.kind == LCL_CACHE_BINARY;
+      use->refused += h.kind == LCL_CACHE_REFUSED;
+    } else {
       use->foreign++;
+    }
     lcl__free(file);
   }
   lcl__free(rows.data);

@@ -34,10 +34,9 @@ static void choose(lcl_spread *s, int n) {
 
 /* The median seconds of n placements from an entry of the cache. */
 static bool recall(lcl_spread *s, int n) {
-  lcl_cache_kind kind;
-  void *data;
   size_t bytes;
-  if (!lcl__cache_get(s->key, &kind, &data, &bytes)) return false;
+  char *data = lcl__cache_note(s->key, &bytes);
+  if (!data) return false;
   const char *at = data;
   int got = 0;
   for (char *end; got < n; got++, at = end) {
@@ -53,7 +52,7 @@ static bool recall(lcl_spread *s, int n) {
 static void remember(const lcl_spread *s, int n) {
   lcl_str text = { 0 };
   for (int k = 0; k < n; k++) lcl__str_add(&text, "%.6g ", s->seconds[k][0]);
-  if (lcl__str_ok(&text)) lcl__cache_put(s->key, LCL_CACHE_BINARY, text.data, text.n);
+  if (lcl__str_ok(&text)) lcl__cache_put(s->key, LCL_CACHE_NOTE, text.data, text.n);
   lcl__str_free(&text);
 }
 

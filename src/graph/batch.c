@@ -68,26 +68,19 @@ static bool kernel_key(const lcl_context *ctx, const char *name, char key[33]) {
   return lcl__driver_key(ctx, what, key);
 }
 
-/* A text of n bytes; NULL: it is not there. */
-static char *from_cache(const char *key, size_t *n) {
-  lcl_cache_kind kind;
-  void *data;
-  return lcl__cache_get(key, &kind, &data, n) ? data : NULL;
-}
-
 /* Position of a batch that the cache names; the number of batches: it is in no cache. */
 static size_t batch_of(generated *g, const char *key) {
   size_t i = 0, n;
   while (i < g->batches.n && memcmp(g->batches.data[i].key, key, 32) != 0) i++;
   if (i < g->batches.n) return i;
-  char *text = from_cache(key, &n);
+  char *text = lcl__cache_note(key, &n);
   return text && add_text(g, text, true) == LCL_OK ? i : g->batches.n;
 }
 
 static bool recall(const lcl_context *ctx, generated *g, const char *name) {
   char key[33];
   size_t n, in = g->batches.n;
-  char *text = kernel_key(ctx, name, key) ? from_cache(key, &n) : NULL;
+  char *text = kernel_key(ctx, name, key) ? lcl__cache_note(key, &n) : NULL;
   if (text && n == 32) in = batch_of(g, text);
   lcl__free(text);
   return in < g->batches.n && add_kernel(g, name, in) == LCL_OK;
@@ -99,11 +92,11 @@ static void keep(const lcl_context *ctx, const generated *g) {
     const known *k = &g->kernels.data[i];
     const batch *b = &g->batches.data[k->batch];
     if (b->built || !kernel_key(ctx, k->name, key)) continue;
-    lcl__cache_put(key, LCL_CACHE_BINARY, b->key, 32);
+    lcl__cache_put(key, LCL_CACHE_NOTE, b->key, 32);
   }
   for (size_t i = 0; i < g->batches.n; i++) {
     const batch *b = &g->batches.data[i];
-    if (!b->built) lcl__cache_put(b->key, LCL_CACHE_BINARY, b->text, strlen(b->text));
+    if (!b->built) lcl__cache_put(b->key, LCL_CACHE_NOTE, b->text, strlen(b->text));
   }
   lcl__cache_prune();
 }

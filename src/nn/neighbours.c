@@ -177,11 +177,9 @@ static bool distances_key(const float *x, int64_t n, int d, int k, char key[33])
 }
 
 static bool kept_distances(const char *key, size_t bytes, float *out) {
-  lcl_cache_kind kind;
-  void *data;
   size_t n;
-  if (!lcl__cache_get(key, &kind, &data, &n)) return false;
-  bool ok = kind == LCL_CACHE_BINARY && n == bytes;
+  void *data = lcl__cache_note(key, &n);
+  const bool ok = data && n == bytes;
   if (ok) memcpy(out, data, bytes);
   lcl__free(data);
   return ok;
@@ -197,6 +195,6 @@ lcl_status lcl__neighbour_distance(lcl_context *ctx, const float *x, int64_t n, 
   lcl_status s = all ? lcl__nearest(ctx, x, n, d, k, NULL, all) : LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; s == LCL_OK && i < n; i++) out[i] = all[i * k + k - 1];
   lcl__free(all);
-  if (s == LCL_OK) lcl__cache_put(key, LCL_CACHE_BINARY, out, bytes);
+  if (s == LCL_OK) lcl__cache_put(key, LCL_CACHE_NOTE, out, bytes);
   return s;
 }

@@ -94,7 +94,7 @@ expect 1 'File too large' \
 
 export LATENTCL_CACHE="$work/cache"
 expect 0 'compute test +passed' "$latentcl" doctor
-expect 0 '^entries   [1-9]' "$latentcl" cache stat
+expect 0 '^entries   [1-9][0-9]* .programs: [1-9]' "$latentcl" cache stat
 expect 0 '^[1-9][0-9]* entries removed' "$latentcl" cache clear
 expect 0 '^entries   0 ' "$latentcl" cache stat
 expect 0 'cache is off' env LATENTCL_CACHE=off "$latentcl" cache stat
