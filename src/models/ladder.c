@@ -424,9 +424,7 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
         "option unlabelled_batch: unlabelled examples are what is denoised, at least 1 "
         "a step (variant=baseline denoises none)");
   /* The authors train 150 epochs; the built-in digits are easier and there to be quick. */
-  s->epochs = lcl_option_given(o, "epochs")  ? (int)lcl_option_int(o, "epochs")
-              : strcmp(d->name, "synthetic") ? 150
-                                             : 20;
+  s->epochs = strcmp(d->name, "synthetic") ? 150 : 20;
   s->batch = s->unlabelled_batch = 100;
   s->labels_per_class = 10;
   bool subset = lcl_option_is(o, "unlabelled_source", "labelled_only");

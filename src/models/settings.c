@@ -6,7 +6,9 @@
 
 static const lcl_option common[] = {
   { "epochs", LCL_OPTION_INT, "",
-    "passes over the training images (the unlabelled ones where there are any)", "[1,1e7]" },
+    "passes over the training images (the unlabelled ones where there are any); the model's own "
+    "lr_every, lr_from and lr_until keep their share of them",
+    "[1,1e7]" },
   { "batch", LCL_OPTION_INT, "", "examples in a step", "[1,1e6]" },
   { "unlabelled_batch", LCL_OPTION_INT, "", "unlabelled examples in a step (models that use them)",
     "[0,1e6]" },
@@ -30,7 +32,8 @@ static const lcl_option common[] = {
     "step: divide by lr_factor every lr_every epochs until lr_until; exponential: times lr_factor "
     "an epoch; linear: to 0 between lr_from and lr_until (the end); plateau: divide when stalled "
     "for "
-    "lr_every epochs",
+    "lr_every epochs; one that is not the model's own begins with its usual numbers (step and "
+    "plateau by 5 and 40, exponential 0.99)",
     "constant|step|exponential|linear|plateau" },
   { "lr_factor", LCL_OPTION_FLOAT, "", "see lr_schedule", "(0,inf)" },
   { "lr_every", LCL_OPTION_INT, "", "see lr_schedule", "[1,1e6]" },
@@ -119,12 +122,23 @@ const char *lcl__setting_text(const lcl_settings *s, const char *option, char bu
   return buf;
 }
 
-static lcl_status apply_schedule(lcl_schedule *s, const lcl_options *o, int epochs) {
+/* A schedule made for a run of `own` epochs, for one of `epochs`. */
+static void stretch(lcl_schedule *s, int own, int epochs) {
+  const double by = (double)epochs / own;
+  if (s->every) s->every = LCL_MAX((int)lround(s->every * by), 1);
+  if (s->until) s->until = LCL_MAX((int)lround(s->until * by), 1);
+  s->from = LCL_MIN((int)lround(s->from * by), epochs - 1);
+}
+
+static lcl_status apply_schedule(lcl_schedule *s, const lcl_options *o, int own, int epochs) {
+  lcl_schedule_kind kind = s->kind;
+  for (size_t i = 0; i < LCL_COUNT(schedules); i++)
+    if (lcl_option_is(o, "lr_schedule", schedules[i])) kind = (lcl_schedule_kind)i;
+  if (kind != s->kind) /* the model's numbers are of its own: an exponential's factor is below 1 */
+    *s = (lcl_schedule) { .kind = kind, .lr = s->lr, .warmup = s->warmup };
+  if (own > 0 && (kind == LCL_SCHEDULE_STEP || kind == LCL_SCHEDULE_LINEAR))
+    stretch(s, own, epochs);
   read_float(o, "lr", &s->lr);
-  if (lcl_option_given(o, "lr_schedule")) {
-    for (size_t i = 0; i < LCL_COUNT(schedules); i++)
-      if (lcl_option_is(o, "lr_schedule", schedules[i])) s->kind = (lcl_schedule_kind)i;
-  }
   read_float(o, "lr_factor", &s->factor);
   read_int(o, "lr_every", &s->every);
   read_int(o, "lr_from", &s->from);
@@ -250,6 +264,7 @@ lcl_status lcl__check_common_text(const char *name, const char *text) {
 
 lcl_status lcl_settings_apply(lcl_settings *s, const lcl_options *o) {
   LCL_NEED(s, o);
+  const int own = s->epochs;
   read_int(o, "epochs", &s->epochs);
   read_int(o, "batch", &s->batch);
   read_int(o, "unlabelled_batch", &s->unlabelled_batch);
@@ -260,7 +275,7 @@ lcl_status lcl_settings_apply(lcl_settings *s, const lcl_options *o) {
   read_int(o, "patience", &s->patience);
   read_int(o, "validate_every", &s->validate_every);
   read_int(o, "select_last", &s->select_last);
-  LCL_TRY(apply_schedule(&s->schedule, o, s->epochs));
+  LCL_TRY(apply_schedule(&s->schedule, o, own, s->epochs));
   apply_optimiser(&s->optimiser, o);
   LCL_TRY(apply_augment(s, lcl_option_text(o, "augment")));
   if (lcl_option_given(o, "class_weights")) s->class_weights = lcl_option_text(o, "class_weights");

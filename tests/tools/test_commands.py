@@ -117,7 +117,7 @@ def train():
     check(re.search(r'80 training examples, 2 steps an epoch', text), text)
     config = json.load(open('mlp/config.json'))
     check(config['seed'] == '5' and 'arch' in json.dumps(config), config)
-    check([e['lr'] for e in events('mlp', 'epoch')] == [0.002] * 3 and len(events('mlp', 'test')) == 1, 'rates and test')
+    check([e['lr'] for e in events('mlp', 'epoch')] == [0.002, 0.0004, 0.00008] and len(events('mlp', 'test')) == 1, 'rates and test')
     test, epochs = events('mlp', 'test')[0], events('mlp', 'epoch')
     told = re.search(r'^test error ([\d.]+) % \(best epoch (\d+) of (\d+)\)$', text, re.M)
     check(told and told.groups() == ('%.2f' % test['metrics']['error_percent'], str(test['best_epoch']), '3'), text)

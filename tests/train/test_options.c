@@ -242,19 +242,68 @@ static void linear_ends(void **state) {
   assert_int_equal(m->settings.schedule.until, 8);
   lcl_model_destroy(m);
   lcl_options_destroy(o);
-  /* One whose schedule is linear by itself: from epoch 100 to 150. */
+  /* One whose schedule is linear by itself: from epoch 100 to 150, in 7 from 5. */
   ASSERT_OK(lcl_model_find("vae-ladder", &cls));
   ASSERT_OK(lcl_model_options(cls, &o));
   ASSERT_OK(lcl_options_set_pair(o, "epochs=7"));
   ASSERT_OK(lcl_model_create(cls, o, &data, &m));
   lcl_model_destroy(m);
-  ASSERT_OK(lcl_options_set_pair(o, "lr_until=7"));
+  ASSERT_OK(lcl_options_set_pair(o, "lr_until=4"));
   ASSERT_STATUS(lcl_model_create(cls, o, &data, &m), LCL_ERR_ARGUMENT);
-  assert_non_null(strstr(lcl_error_message(), "more than lr_from=100"));
-  ASSERT_OK(lcl_options_set_pair(o, "lr_from=4"));
+  assert_non_null(strstr(lcl_error_message(), "more than lr_from=5"));
+  ASSERT_OK(lcl_options_set_pair(o, "lr_from=2"));
   ASSERT_OK(lcl_model_create(cls, o, &data, &m));
   lcl_model_destroy(m);
   lcl_options_destroy(o);
+}
+
+/* A model's schedule keeps its shape in a run of another length; another kind of schedule has
+ * nothing of the model's. */
+static void schedule_of_another_run(void **state) {
+  (void)state;
+  static const struct {
+    const char *model, *set[2];
+    double factor;
+    int every, from, until;
+  } cases[] = {
+    { "semantic-noise", { 0 }, 5, 40, 0, 120 },
+    { "semantic-noise", { "epochs=20" }, 5, 5, 0, 15 },
+    { "semantic-noise", { "epochs=320" }, 5, 80, 0, 240 },
+    { "semantic-noise", { "epochs=1" }, 5, 1, 0, 1 },
+    { "semantic-noise", { "epochs=80", "lr_every=7" }, 5, 7, 0, 60 },
+    { "semantic-noise", { "epochs=80", "lr_schedule=step" }, 5, 20, 0, 60 },
+    { "semantic-noise", { "lr_schedule=exponential" }, 0.99, 0, 0, 0 },
+    { "semantic-noise", { "lr_schedule=linear" }, 0, 0, 0, 160 },
+    { "semantic-noise", { "lr_schedule=plateau" }, 5, 40, 0, 0 },
+    { "augconv", { "epochs=7" }, 0.99, 0, 0, 0 },
+    { "augconv", { "lr_schedule=step" }, 5, 40, 0, 0 },
+    { "ladder", { 0 }, 0, 0, 101, 150 },
+    { "ladder", { "epochs=15" }, 0, 0, 10, 15 },
+    { "vae-ladder", { "epochs=20" }, 0, 0, 13, 20 },
+    { "vae-ladder", { "epochs=1" }, 0, 0, 0, 1 },
+    { "vae-ladder-control", { "epochs=300", "lr_from=10" }, 0, 0, 10, 300 },
+  };
+  const lcl_model_data data = {
+    .name = "idx", .channels = 1, .height = 28, .width = 28, .classes = 10, .train = 50000
+  };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    const lcl_model_class *cls;
+    lcl_options *o;
+    lcl_model *m;
+    ASSERT_OK(lcl_model_find(cases[i].model, &cls));
+    ASSERT_OK(lcl_model_options(cls, &o));
+    for (int k = 0; k < 2 && cases[i].set[k]; k++)
+      ASSERT_OK(lcl_options_set_pair(o, cases[i].set[k]));
+    ASSERT_OK(lcl_model_create(cls, o, &data, &m));
+    const lcl_schedule *s = &m->settings.schedule;
+    if (s->factor != cases[i].factor || s->every != cases[i].every || s->from != cases[i].from ||
+        s->until != cases[i].until)
+      fail_msg("%s %s: factor %g, every %d, from %d, until %d", cases[i].model,
+               cases[i].set[0] ? cases[i].set[0] : "", s->factor, s->every, s->from, s->until);
+    assert_true(s->lr > 0);
+    lcl_model_destroy(m);
+    lcl_options_destroy(o);
+  }
 }
 
 /* Settings in words, those that are zero left out. */
@@ -664,6 +713,7 @@ int main(void) {
                                       cmocka_unit_test(settings),
                                       cmocka_unit_test(other_rules),
                                       cmocka_unit_test(linear_ends),
+                                      cmocka_unit_test(schedule_of_another_run),
                                       cmocka_unit_test(published_settings),
                                       cmocka_unit_test(tables),
                                       cmocka_unit_test(cells),
