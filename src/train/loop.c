@@ -39,7 +39,7 @@ static void show_bar(lcl_trainer *t) {
   double correct = value_of(t, t->shown, "correct");
   if (!isnan(correct)) lcl__snprintf(err, sizeof err, "  error %.2f %%", 100 * (1 - correct));
   lcl__format_duration(seconds_left(t), left);
-  lcl__snprintf(line, sizeof line, "epoch %d/%d  %lld/%lld  loss %.4g%s  %.0f images/s  %s left",
+  lcl__snprintf(line, sizeof line, "epoch %d/%d  %lld/%lld  loss %.4g%s  %.0f examples/s  %s left",
                 t->at.epoch + 1, t->s->model->settings.epochs, (long long)t->at.epoch_step,
                 (long long)t->steps_per_epoch, t->shown[0], err, images_per_second(t), left);
   lcl__progress_bar(&t->progress, (double)t->at.epoch_step / (double)LCL_MAX(t->steps_per_epoch, 1),
@@ -96,7 +96,7 @@ static void show_epoch(lcl_trainer *t, const double *means, const lcl_metrics *m
     lcl__str_add(&s, "  %s ", split);
     lcl__metric_text(&m->item[i], &s);
   }
-  lcl__str_add(&s, "  %.0f images/s  %s left%s", images_per_second(t), left, best ? "  *" : "");
+  lcl__str_add(&s, "  %.0f examples/s  %s left%s", images_per_second(t), left, best ? "  *" : "");
   if (lcl__str_ok(&s)) lcl__progress_line(&t->progress, s.data);
   lcl__str_free(&s);
 }

@@ -76,7 +76,7 @@ static void head(lcl_str *o, const cJSON *config, const lcl_history *h) {
   big_number(o, "Parameters", lcl__json_number(config, "parameters"));
   big_number(o, "Training examples", lcl__json_number(lcl__json_child(config, "data"), "train"));
   if (last)
-    fact(o, "", "Throughput", "%.0f", lcl__json_number(last, "images_per_second"), "images/s");
+    fact(o, "", "Throughput", "%.0f", lcl__json_number(last, "images_per_second"), "examples/s");
   lcl__str_html(o, "</dl>");
   if (h->stop)
     lcl__str_html(o,

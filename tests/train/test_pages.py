@@ -124,7 +124,7 @@ assert shown['Test error'] == '%.2f %%' % test['metrics']['error_percent'], show
 assert shown['Epochs'] == '3' and shown['Best epoch'] == str(test['best_epoch']) and shown['Training examples'] == '200', shown
 assert shown['Parameters'] == str(config['parameters']), shown
 assert '<dd>' + f"{config['parameters']:,}".replace(',', '\u202f') in page
-assert shown['Throughput'] == '%.0f images/s' % epochs[-1]['images_per_second'], shown
+assert shown['Throughput'] == '%.0f examples/s' % epochs[-1]['images_per_second'], shown
 command = text_of(re.search(r'<pre>(.*?)</pre>', page, re.S)[1])
 assert command == 'latentcl train semantic-noise --seed 7' + ''.join(' --set %s=%s' % o for o in config['set'].items()), command
 
@@ -164,7 +164,7 @@ run('report', a)
 page = open(a + '/report.html').read()
 shown = facts(page)
 assert shown['Test error'] == '12.35 %' or shown['Test error'] == '12.34 %', shown
-assert shown['Test nll'] == '0.5123' and shown['Best epoch'] == '17' and shown['Epochs'] == '20' and shown['Throughput'] == '1234 images/s', shown
+assert shown['Test nll'] == '0.5123' and shown['Best epoch'] == '17' and shown['Epochs'] == '20' and shown['Throughput'] == '1234 examples/s', shown
 assert 'Test n' not in shown and 'Validation error' not in shown, shown
 assert 'A step is 12 launches and 3.50 GFLOP; variables and intermediates take 7.5 MB.' in page
 assert text_of(re.search(r'<footer>(.*?)</footer>', page)[1]) == 'Written by LatentCL %s, started %s, seed 7.' % (
