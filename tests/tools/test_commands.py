@@ -138,7 +138,8 @@ def train():
     check(len(events('short', 'epoch')) == 0, 'stops after three steps')
     text = run('train', '--resume', '--out', 'short', '--no-test', '--epochs', '2')
     check('going on in epoch 1 after step 3\n' in text, text)
-    check([e['epoch'] for e in events('short', 'epoch')] == [1, 2] and 'report short/report.html' in text, 'goes on to the end')
+    check([(e['epoch'], e['lr']) for e in events('short', 'epoch')] == [(1, 0.001), (2, 0.0002)] and 'report short/report.html' in text,
+          'goes on to the end of another length, with its rates')
     text = run('train', '--resume', '--out', 'short', '--no-test', '--epochs', '4', '--max-steps', '14')
     check('run folder short; --resume' in text and 'report.html' not in text, ('the page is of the epochs before', text))
     run('train', *short, '--out', 'started', '--start', 'mlp', '--epochs', '1', '--check-numerics')
