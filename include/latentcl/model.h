@@ -233,7 +233,9 @@ typedef struct lcl_settings {
  * @return constant definitions */
 LCL_API const lcl_option *lcl_common_options(size_t *n);
 
-/** Puts the common options that are given into the settings.
+/** Puts the common options that are given into the settings. A step or linear schedule of the class
+ * is one of a run of its own epochs: with others, every, from and until change in proportion. A
+ * schedule of another kind begins with that kind's usual numbers.
  *
  * @param s  the settings, with the class's defaults; class_weights points into o afterwards
  * @param o  a set that has the common options
@@ -351,8 +353,8 @@ struct lcl_model_class {
   /** How the data have to be opened (split, binarisation, merging); d has the user's choices. May
    * be NULL. */
   void (*data)(const lcl_options *o, lcl_data_desc *d);
-  /** Settings for these options and this data (as opened). May refuse data that the model cannot
-   * use. */
+  /** Settings for these options of the class and this data (as opened); the common options come
+   * after. May refuse data that the model cannot use. */
   lcl_status (*defaults)(const lcl_options *o, const lcl_model_data *data, lcl_settings *s);
   /** Builds the graph of lcl_build_mode(); builds nothing for a mode that it does not have. */
   void (*build)(lcl_build *b);

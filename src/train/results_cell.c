@@ -20,30 +20,13 @@ lcl_status lcl__results_cell_options(const lcl_results_cell *cell, const lcl_mod
   return s;
 }
 
-/* Without those that are settings: a model may read them to make the rest follow. */
-static lcl_status without_settings(const lcl_model_class *cls, const lcl_options *o,
-                                   lcl_options **out) {
-  const lcl_settings any = { 0 };
-  lcl_status s = lcl_model_options(cls, out);
-  for (size_t i = 0; i < lcl_options_count(o) && s == LCL_OK; i++) {
-    const char *name = lcl_options_at(o, i)->name;
-    char text[32];
-    if (lcl_option_given(o, name) && !*lcl__setting_text(&any, name, text))
-      s = lcl_options_set(*out, name, lcl_option_text(o, name));
-  }
-  return s;
-}
-
 lcl_status lcl__results_settings(const lcl_model_class *cls, const lcl_options *o,
                                  const lcl_model_data *data, lcl_settings *usual,
                                  lcl_settings *settings) {
-  lcl_options *less = NULL;
-  lcl_status s = without_settings(cls, o, &less);
-  *usual = *settings = (lcl_settings) { 0 };
-  if (s == LCL_OK) s = cls->defaults(less, data, usual);
-  lcl_options_destroy(less);
-  if (s == LCL_OK) s = cls->defaults(o, data, settings);
-  return s == LCL_OK ? lcl_settings_apply(settings, o) : s;
+  *usual = (lcl_settings) { 0 };
+  LCL_TRY(cls->defaults(o, data, usual));
+  *settings = *usual;
+  return lcl_settings_apply(settings, o);
 }
 
 /* ---- a run against its cell ---- */
