@@ -149,7 +149,7 @@ def find_rate():
     # What it was trained with is the same bits again; the suggestion trains.
     run(*common, '--out', 'again', '--quiet')
     assert json.load(open('again/find-lr.json')) == j
-    run(*PLAIN, '--batch', '120', '--epochs', '12', '--lr', '%.2g' % rates[best], '--out', 'found')
+    run(*PLAIN, '--batch', '120', '--epochs', '12', '--set', 'lr_schedule=constant', '--lr', '%.2g' % rates[best], '--out', 'found')
     epochs = events('found', 'epoch')
     assert epochs[-1]['train']['loss'] < 0.8 * epochs[0]['train']['loss'], epochs
     # A rate far too high ends it, and where nothing falls nothing is suggested.
