@@ -104,7 +104,7 @@ static const lcl_table_row generative_rows[] = {
   { "two-head", "two heads", "two-head", { NULL }, { { 1.2f, 0 } } },
   { "adhoc", "VAE + Ladder, ad-hoc", "vae-ladder", { "variant=adhoc" }, { { 3.86f, 0 } } },
   { "mlp", "VAE + Ladder, MLP", "vae-ladder", { "variant=mlp" }, { { 1.92f, 0 } } },
-  { "mlp-ztop", "VAE + Ladder, MLP, top z", "vae-ladder", { "variant=mlp-ztop" }, { { 0.99f, 0 } } },
+  { "mlp-ztop", "VAE + Ladder, MLP, top z", "vae-ladder", { "variant=mlp-ztop", "noise=0.3" }, { { 0.99f, 0 } } },
   { "control", "VAE of Ladder networks (control)", "vae-ladder-control", { NULL }, { { 0.7f, 0 } } },
 };
 
