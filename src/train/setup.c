@@ -381,13 +381,41 @@ static lcl_status check_waits(const lcl_trainer *t, const lcl_options *now) {
                                       : "there is no validation part");
 }
 
+/* What this run would not look at is not what was meant. */
+static lcl_status check_used(const lcl_trainer *t, const lcl_options *now) {
+  const lcl_settings *set = &t->s->model->settings;
+  const lcl_schedule_kind kind = set->schedule.kind;
+  const bool step = kind == LCL_SCHEDULE_STEP, plateau = kind == LCL_SCHEDULE_PLATEAU,
+             linear = kind == LCL_SCHEDULE_LINEAR;
+  const struct {
+    const char *option, *belongs;
+    bool used;
+  } all[] = {
+    { "lr_factor", "lr_schedule=step, exponential or plateau",
+      step || plateau || kind == LCL_SCHEDULE_EXPONENTIAL },
+    { "lr_every", "lr_schedule=step or plateau", step || plateau },
+    { "lr_from", "lr_schedule=linear", linear },
+    { "lr_until", "lr_schedule=step or linear", step || linear },
+    { "unlabelled_batch", "models that take unlabelled examples",
+      set->unlabelled != LCL_UNLABELLED_NONE },
+    { "select_last", "runs that choose among their epochs by a validation part",
+      lcl__trainer_selects(t) },
+  };
+  for (size_t i = 0; i < LCL_COUNT(all); i++)
+    if (lcl_option_given(now, all[i].option) && !all[i].used)
+      return lcl__fail(LCL_ERR_ARGUMENT, "option %s would change nothing here: it is for %s",
+                       all[i].option, all[i].belongs);
+  return LCL_OK;
+}
+
 /* Of what is asked for now: a run that goes on may have been begun with more. */
 static lcl_status check_asked(const lcl_trainer *t) {
   lcl_train_desc d = *t->d;
   lcl_options *now;
   d.model = t->s->cls->name;
   LCL_TRY(lcl__train_options(&d, &now));
-  const lcl_status s = check_waits(t, now);
+  lcl_status s = check_waits(t, now);
+  if (s == LCL_OK) s = check_used(t, now);
   lcl_options_destroy(now);
   return s;
 }

@@ -118,8 +118,9 @@ static void seldom_validated(void **state) {
   near("rate after it", rate[6], 1e-13, 1e-19);
 }
 
-/* What waits for a better epoch is refused where no epoch is better than another. */
-static void nothing_to_wait_for(void **state) {
+/* Options that would change nothing are refused: what waits for a better epoch where no epoch is
+ * better than another, rates of another schedule, examples that are not taken. */
+static void options_without_effect(void **state) {
   (void)state;
   static const struct {
     const char *model, *set, *said;
@@ -128,6 +129,14 @@ static void nothing_to_wait_for(void **state) {
     { "semantic-noise", "arch=mlp validation=-1 lr_schedule=plateau", "no validation part" },
     { "ladder", "widths=9-8 labels_per_class=3 validation=10 patience=2", "takes its last one" },
     { "dec", "hidden=9,8 latent=4 lr_schedule=plateau", "lr_schedule=plateau waits" },
+    { "semantic-noise", "arch=mlp lr_from=2", "option lr_from would change nothing" },
+    { "semantic-noise", "arch=mlp lr_schedule=exponential lr_every=2",
+      "lr_every would change nothing here: it is for lr_schedule=step or plateau" },
+    { "semantic-noise", "arch=mlp lr_schedule=constant lr_factor=2", "option lr_factor" },
+    { "ladder", "widths=9-8 lr_factor=2", "option lr_factor" },
+    { "dec", "hidden=9,8 latent=4 lr_until=2", "option lr_until" },
+    { "dec", "hidden=9,8 latent=4 unlabelled_batch=10", "that take unlabelled examples" },
+    { "ladder", "widths=9-8 labels_per_class=3 select_last=2", "option select_last" },
   };
   for (size_t i = 0; i < LCL_COUNT(cases); i++) {
     const run_desc r = { .model = cases[i].model, .set = cases[i].set, .name = "refused" };
@@ -325,13 +334,16 @@ static void table_rows(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-    cmocka_unit_test(schedules),           cmocka_unit_test(patience),
-    cmocka_unit_test(last_epochs),         cmocka_unit_test(seldom_validated),
-    cmocka_unit_test(nothing_to_wait_for), cmocka_unit_test(profiles_need_a_context_that_profiles),
-    cmocka_unit_test(step_lines),          cmocka_unit_test(two_streams),
-    cmocka_unit_test(unlabelled_part),     cmocka_unit_test(held_out_recordings),
-    cmocka_unit_test(table_rows)
-  };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(schedules),
+                                      cmocka_unit_test(patience),
+                                      cmocka_unit_test(last_epochs),
+                                      cmocka_unit_test(seldom_validated),
+                                      cmocka_unit_test(options_without_effect),
+                                      cmocka_unit_test(profiles_need_a_context_that_profiles),
+                                      cmocka_unit_test(step_lines),
+                                      cmocka_unit_test(two_streams),
+                                      cmocka_unit_test(unlabelled_part),
+                                      cmocka_unit_test(held_out_recordings),
+                                      cmocka_unit_test(table_rows) };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
