@@ -39,6 +39,9 @@ lcl_status lcl__build_on(lcl_build *b, const lcl_model *m, lcl_tensor *image, lc
 /* Whether both batches have as many examples, as a whole where ranks share them. */
 bool lcl__build_same_batches(const lcl_build *b);
 
+/* The class's defaults for these options, and the common options over them; with texts of o. */
+lcl_status lcl__model_settings(const lcl_model_class *cls, const lcl_options *o,
+                               const lcl_model_data *data, lcl_settings *s);
 /* What a setting came to, as the common option of that name would ask for it, into buf; "" where
  * the option is none of the settings. Returns buf. */
 const char *lcl__setting_text(const lcl_settings *s, const char *option, char buf[32]);

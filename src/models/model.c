@@ -18,6 +18,13 @@ lcl_status lcl_model_options(const lcl_model_class *cls, lcl_options **out) {
   return s;
 }
 
+lcl_status lcl__model_settings(const lcl_model_class *cls, const lcl_options *o,
+                               const lcl_model_data *data, lcl_settings *s) {
+  *s = (lcl_settings) { 0 };
+  LCL_TRY(cls->defaults(o, data, s));
+  return lcl_settings_apply(s, o);
+}
+
 lcl_status lcl_model_create(const lcl_model_class *cls, const lcl_options *o,
                             const lcl_model_data *data, lcl_model **out) {
   LCL_NEED(cls, o, data, out);
@@ -29,8 +36,7 @@ lcl_status lcl_model_create(const lcl_model_class *cls, const lcl_options *o,
   lcl_options *copy = NULL;
   lcl_status s = lcl_options_copy(o, &copy);
   m->options = copy;
-  if (s == LCL_OK) s = cls->defaults(copy, data, &m->settings);
-  if (s == LCL_OK) s = lcl_settings_apply(&m->settings, copy);
+  if (s == LCL_OK) s = lcl__model_settings(cls, copy, data, &m->settings);
   if (s != LCL_OK) {
     lcl_model_destroy(m);
     return lcl__fail_prefix(s, "%s", cls->name);

@@ -65,7 +65,8 @@ static lcl_status read_facts(const char *folder, facts *f) {
   LCL_TRY(lcl__run_config_class(&f->config, &f->cls));
   LCL_TRY(lcl__run_config_options(&f->config, f->cls, &f->set));
   describe_data(f);
-  return lcl__results_settings(f->cls, f->set, &f->data, &f->usual, &f->settings);
+  LCL_TRY(f->cls->defaults(f->set, &f->data, &f->usual));
+  return lcl__model_settings(f->cls, f->set, &f->data, &f->settings);
 }
 
 /* ---- which cells a run is of ---- */
@@ -95,7 +96,7 @@ static bool started(const facts *f) {
 static lcl_status is_cell(const facts *f, lcl_results_cell cell, bool *is) {
   const lcl_table *t = cell.table;
   const lcl_table_row *r = &t->rows[cell.row];
-  lcl_settings usual, settings;
+  lcl_settings settings;
   lcl_options *o;
   *is = false;
   if (r->step || !same_text(r->model ? r->model : t->model, f->cls->name) ||
@@ -114,7 +115,7 @@ static lcl_status is_cell(const facts *f, lcl_results_cell cell, bool *is) {
     const lcl_option *own = &f->cls->options[i];
     same = same && same_text(lcl_option_text(o, own->name), recorded(f, own));
   }
-  if (same) s = lcl__results_settings(f->cls, o, &f->data, &usual, &settings);
+  if (same) s = lcl__model_settings(f->cls, o, &f->data, &settings);
   *is = s == LCL_OK && same && settings.labels_per_class == f->settings.labels_per_class;
   lcl_options_destroy(o);
   return s;
@@ -122,12 +123,12 @@ static lcl_status is_cell(const facts *f, lcl_results_cell cell, bool *is) {
 
 /* Epochs of the published schedule: the cell's, or the model's own. */
 static lcl_status published_epochs(const facts *f, const lcl_results_cell *cell, int *epochs) {
-  lcl_settings usual, settings;
+  lcl_settings settings;
   lcl_options *o;
   *epochs = f->usual.epochs;
   if (!cell->table) return LCL_OK;
   LCL_TRY(lcl__results_cell_options(cell, f->cls, &o));
-  const lcl_status s = lcl__results_settings(f->cls, o, &f->data, &usual, &settings);
+  const lcl_status s = lcl__model_settings(f->cls, o, &f->data, &settings);
   if (s == LCL_OK) *epochs = settings.epochs;
   lcl_options_destroy(o);
   return s;
@@ -137,7 +138,7 @@ static lcl_status published_epochs(const facts *f, const lcl_results_cell *cell,
 
 /* What the setting would be if it had not been given; "": no setting, or not known. */
 static const char *text_without(const facts *f, const char *name, char text[32]) {
-  lcl_settings usual, settings;
+  lcl_settings settings;
   lcl_options *others = NULL;
   lcl_status s = lcl_model_options(f->cls, &others);
   for (size_t i = 0; i < lcl_options_count(f->set) && s == LCL_OK; i++) {
@@ -145,7 +146,7 @@ static const char *text_without(const facts *f, const char *name, char text[32])
     if (lcl_option_given(f->set, other) && strcmp(other, name) != 0)
       s = lcl_options_set(others, other, lcl_option_text(f->set, other));
   }
-  if (s == LCL_OK) s = lcl__results_settings(f->cls, others, &f->data, &usual, &settings);
+  if (s == LCL_OK) s = lcl__model_settings(f->cls, others, &f->data, &settings);
   lcl_options_destroy(others);
   return s == LCL_OK ? lcl__setting_text(&settings, name, text) : "";
 }

@@ -20,15 +20,6 @@ lcl_status lcl__results_cell_options(const lcl_results_cell *cell, const lcl_mod
   return s;
 }
 
-lcl_status lcl__results_settings(const lcl_model_class *cls, const lcl_options *o,
-                                 const lcl_model_data *data, lcl_settings *usual,
-                                 lcl_settings *settings) {
-  *usual = (lcl_settings) { 0 };
-  LCL_TRY(cls->defaults(o, data, usual));
-  *settings = *usual;
-  return lcl_settings_apply(settings, o);
-}
-
 /* ---- a run against its cell ---- */
 
 static lcl_status run_options(const cJSON *run, const lcl_model_class *cls, lcl_options **out) {
@@ -71,9 +62,9 @@ static lcl_status same_training(const lcl_results_cell *cell, const lcl_model_cl
                                 .classes = t->classes,
                                 .train = t->examples };
   const double epochs = lcl__json_number(run, "epochs");
-  lcl_settings usual, a, b;
-  LCL_TRY(lcl__results_settings(cls, of_cell, &data, &usual, &a));
-  LCL_TRY(lcl__results_settings(cls, own, &data, &usual, &b));
+  lcl_settings a, b;
+  LCL_TRY(lcl__model_settings(cls, of_cell, &data, &a));
+  LCL_TRY(lcl__model_settings(cls, own, &data, &b));
   if (a.labels_per_class != b.labels_per_class)
     return lcl__fail(LCL_ERR_FORMAT, "labels_per_class would be %lld; the cell has %lld",
                      (long long)b.labels_per_class, (long long)a.labels_per_class);

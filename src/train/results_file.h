@@ -26,11 +26,6 @@ double lcl__results_printed(float v);
 /* Options of a class as the cell has them. */
 lcl_status lcl__results_cell_options(const lcl_results_cell *cell, const lcl_model_class *cls,
                                      lcl_options **out);
-/* Settings of the class for these options, and the usual ones: where none of the options that are
- * settings is given. */
-lcl_status lcl__results_settings(const lcl_model_class *cls, const lcl_options *o,
-                                 const lcl_model_data *data, lcl_settings *usual,
-                                 lcl_settings *settings);
 /* Whether there is more to do for the cell than to train: `reproduce` repeats its runs, not
  * `train`.
  */
