@@ -32,7 +32,7 @@ static void print_option(const lcl_option *o, const char *value) {
   printf("  %-20s %s", o->name, choice ? o->allowed : types[o->type]);
   if (!choice && o->allowed) printf(" in %s", o->allowed);
   if (*value) printf("  (%s)", value);
-  printf("\n      %s\n", o->help);
+  printf("\n      %s%s%s\n", o->when ? o->when : "", o->when ? ": " : "", o->help);
 }
 
 static void print_model_options(const lcl_model_class *cls) {

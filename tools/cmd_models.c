@@ -25,6 +25,7 @@ static cJSON *option_json(const lcl_option *o) {
   cJSON_AddStringToObject(j, "help", o->help);
   cJSON_AddItemToObject(j, "allowed",
                         o->allowed ? cJSON_CreateString(o->allowed) : cJSON_CreateNull());
+  cJSON_AddItemToObject(j, "when", o->when ? cJSON_CreateString(o->when) : cJSON_CreateNull());
   return j;
 }
 

@@ -6,9 +6,9 @@
 #include <latentcl/latentcl.h>
 
 static const lcl_option options[] = {
-  { "code", LCL_OPTION_INT, "32", "width of the code", "[1,4096]" },
-  { "weight", LCL_OPTION_FLOAT, "0.03", "of the reconstruction beside the cross-entropy",
-    "[0,1e6]" },
+  { "code", LCL_OPTION_INT, "32", "width of the code", "[1,4096]", NULL },
+  { "weight", LCL_OPTION_FLOAT, "0.03", "of the reconstruction beside the cross-entropy", "[0,1e6]",
+    NULL },
 };
 
 /* How it is trained, on data that it can be trained on. */

@@ -42,6 +42,9 @@ typedef struct lcl_option {
   /** Of a choice: "none|random|semantic". Of a number: its interval, as "[1,4096]" or "(0,inf)".
    * NULL: any. */
   const char *allowed;
+  /** Where it changes anything, by options that stand before it: "arch=vgg", "system=dec|dae",
+   * "noise!=0", several with ", " between. NULL: everywhere. Training refuses it elsewhere. */
+  const char *when;
 } lcl_option;
 
 /** A set of options with their values. Reading one that does not exist is an error of the program:
@@ -376,6 +379,9 @@ struct lcl_model_class {
                        float *images);
   void (*destroy)(lcl_model *m); /**< frees m->user; may be NULL */
   unsigned can;                  /**< LCL_CAN_ flags, for `latentcl models` */
+  /** What the choice "auto" of this option means for these data. NULL: no lcl_option.when names an
+   * option that has it. */
+  const char *(*automatic)(const char *option, const lcl_model_data *data);
 };
 
 /** What a class can do beyond training. */
@@ -393,7 +399,8 @@ enum {
  * @param cls  the class, which has to stay as it is for the rest of the process. Its name is of
  *   lower-case letters, digits, "-" and "_", begins with a letter and has at most 47 bytes; name,
  *   summary, reference, defaults and build are there, and every option has a name of its own, a
- *   default that it would take itself, and a help.
+ *   default that it would take itself, a help, and a lcl_option.when, if any, of options before it
+ *   and values that they take.
  * @return #LCL_ERR_ARGUMENT for a name that exists, or a class that lacks something;
  *   #LCL_ERR_UNSUPPORTED for more than 64 classes */
 LCL_API lcl_status lcl_model_register(const lcl_model_class *cls);

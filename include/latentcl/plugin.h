@@ -18,7 +18,7 @@ extern "C" {
 
 /** What a plug-in and the library have to agree on: the structures and functions of the public
  * headers. It is raised when one of them changes so that plug-ins have to be compiled again. */
-#define LCL_PLUGIN_ABI 3
+#define LCL_PLUGIN_ABI 4
 
 /** What a plug-in holds. */
 typedef struct lcl_plugin {

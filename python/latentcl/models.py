@@ -21,10 +21,11 @@ _CAN = next(words for name, words in _api.ENUMS.items() if name == "LCL_CAN_CLAS
 @dataclass
 class Option:
     """An option of a model: its default, whose type is the option's; one line of help; of a number the interval that it may
-    lie in ("[1,4096]", "(0,inf)"), of a text the choices."""
+    lie in ("[1,4096]", "(0,inf)"), of a text the choices; beside which options before it it changes anything ("act=relu, noise!=0")."""
     default: bool | int | float | str
     help: str
     allowed: str | Sequence[str] | None = None
+    when: str | None = None
 
     def _c(self, name: str) -> _api.lcl_option:
         kind = {bool: "bool", int: "int", float: "float", str: "string"}.get(type(self.default))
@@ -35,7 +36,7 @@ class Option:
             text = text.lower()
         if allowed is not None and not isinstance(allowed, str):
             kind, allowed = "choice", "|".join(allowed)
-        return _api.lcl_option(to_bytes(name), _TYPES[kind], to_bytes(text), to_bytes(self.help), to_bytes(allowed))
+        return _api.lcl_option(to_bytes(name), _TYPES[kind], to_bytes(text), to_bytes(self.help), to_bytes(allowed), to_bytes(self.when))
 
     def _read(self, options: int, name: str) -> Any:
         read = {bool: library.lcl_option_bool, int: library.lcl_option_int, float: library.lcl_option_float}.get(type(self.default))
@@ -307,6 +308,6 @@ def models() -> dict[str, ModelInfo]:
         c = _api.lcl_model_class.from_address(library.lcl_model_at(i))
         rows = cast(c.options, POINTER(_api.lcl_option))[:c.n_options] if c.n_options else []
         options = {o.name.decode(): {"type": types[o.type], "default": o.value.decode(), "help": o.help.decode(),
-                                     "allowed": o.allowed.decode() if o.allowed else None} for o in rows}
+                                     "allowed": o.allowed.decode() if o.allowed else None, "when": o.when.decode() if o.when else None} for o in rows}
         found[c.name.decode()] = ModelInfo(c.summary.decode(), c.reference.decode(), [w for w, bit in _CAN.items() if c.can & bit], options)
     return found

@@ -27,24 +27,24 @@ static const lcl_option options[] = {
     "what is inserted between stages: nothing, square fully-connected layers, or wide "
     "convolutions (stack only)",
     "baseline|fc|conv" },
-  { "fc_layers", LCL_OPTION_INT, "2", "vgg: number of square layers of the fc variant, 0 to 3",
-    "[0,3]" },
+  { "fc_layers", LCL_OPTION_INT, "2", "number of square layers", "[0,3]", "arch=vgg, variant=fc" },
   { "ce_mode", LCL_OPTION_CHOICE, "",
     "loss: both Bernoulli terms on the softmax, or categorical (default: categorical for the vgg "
     "baseline only)",
     "bernoulli_on_softmax|categorical" },
-  { "maps", LCL_OPTION_INTS, "20,40,80", "stack: output maps of the stages", "[1,4096]" },
-  { "kernels", LCL_OPTION_INTS, "5,5,3", "stack: filter sides of the stages", "[1,4096]" },
-  { "wide_kernels", LCL_OPTION_INTS, "11,3",
-    "stack, conv variant: odd filter sides of the inserted convolutions", "[1,4096]" },
+  { "maps", LCL_OPTION_INTS, "20,40,80", "output maps of the stages", "[1,4096]", "arch=stack" },
+  { "kernels", LCL_OPTION_INTS, "5,5,3", "filter sides of the stages", "[1,4096]", "arch=stack" },
+  { "wide_kernels", LCL_OPTION_INTS, "11,3", "odd filter sides of the inserted convolutions",
+    "[1,4096]", "arch=stack, variant=conv" },
   { "width", LCL_OPTION_INT, "64",
-    "vgg: maps of the first group (128, 256, 512, 512 follow in proportion)", "[1,1024]" },
-  { "dropout", LCL_OPTION_FLOAT, "1", "vgg: factor on the dropout rates (0.3, 0.4, 0.5); 0: none",
-    "[0,2)" },
+    "maps of the first group (128, 256, 512, 512 follow in proportion)", "[1,1024]", "arch=vgg" },
+  { "dropout", LCL_OPTION_FLOAT, "1", "factor on the dropout rates (0.3, 0.4, 0.5); 0: none",
+    "[0,2)", "arch=vgg" },
   { "batch_norm", LCL_OPTION_BOOL, "true",
-    "vgg: batch norm before each ReLU (the source: without it training fails)", NULL },
+    "batch norm before each ReLU (the source: without it training fails)", NULL, "arch=vgg" },
   { "wd_mode", LCL_OPTION_CHOICE, "gradient",
-    "vgg: weight decay in the gradient, or times the rate after the step", "gradient|after" },
+    "weight decay in the gradient, or times the rate after the step", "gradient|after",
+    "arch=vgg" },
   { "prep", LCL_OPTION_CHOICE, "",
     "standardise: per image and channel; cifar_torch: local contrast of luma, colour planes "
     "standardised over the training set; plain: values in [0,1] (default: standardise in YUV for "
@@ -62,9 +62,14 @@ typedef struct plan {
   float dropout;
 } plan;
 
+static const char *automatic(const char *option, const lcl_model_data *d) {
+  (void)option; /* arch is the only one */
+  return d->channels == 3 ? "vgg" : "stack";
+}
+
 static bool is_vgg(const lcl_options *o, const lcl_model_data *d) {
-  if (lcl_option_is(o, "arch", "auto")) return d->channels == 3;
-  return lcl_option_is(o, "arch", "vgg");
+  const char *arch = lcl_option_text(o, "arch");
+  return strcmp(strcmp(arch, "auto") == 0 ? automatic("arch", d) : arch, "vgg") == 0;
 }
 
 static lcl_status read_lists(const lcl_options *o, plan *p) {
@@ -318,4 +323,5 @@ const lcl_model_class lcl__model_augconv = {
   .defaults = defaults,
   .build = build,
   .can = LCL_CAN_CLASSIFY,
+  .automatic = automatic,
 };

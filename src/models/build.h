@@ -53,6 +53,14 @@ lcl_optimiser_desc lcl__adam(void);
  * LCL_OK for other names. */
 lcl_status lcl__check_common_text(const char *name, const char *text);
 
+/* Whether the terms of lcl_option.when, if any, name options before option `index` and values that
+ * those take. */
+lcl_status lcl__check_when(const lcl_options *o, size_t index);
+/* Whether the option changes anything beside the others: an error that says where it would, if not.
+ */
+lcl_status lcl__check_option_used(const lcl_model_class *cls, const lcl_options *o,
+                                  const lcl_model_data *data, const char *name);
+
 /* "true", "no", "1", ...; false where text is none of them. */
 bool lcl__parse_bool(const char *text, bool *out);
 

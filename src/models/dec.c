@@ -32,15 +32,15 @@ static const lcl_option options[] = {
     "[1,4096]" },
   { "latent", LCL_OPTION_INT, "10", "dimensions of the code", "[1,4096]" },
   { "stage", LCL_OPTION_INT, "0",
-    "dae: train this layer and its mirror alone, 1 to the code's (from the stage before it: "
+    "train this layer and its mirror alone, 1 to the code's (from the stage before it: "
     "--start), whose run alone has a code and reconstructs; 0: all",
-    "[0,7]" },
+    "[0,7]", "system=dae" },
   { "target", LCL_OPTION_CHOICE, "set",
-    "dec: targets computed over all the data every update_interval steps, or from each batch",
-    "set|batch" },
-  { "update_interval", LCL_OPTION_INT, "140",
-    "dec, target=set: steps between two computations of the targets", "[1,1e9]" },
-  { "mask", LCL_OPTION_FLOAT, "0.2", "dae: share of the input set to 0", "[0,1)" },
+    "targets computed over all the data every update_interval steps, or from each batch",
+    "set|batch", "system=dec" },
+  { "update_interval", LCL_OPTION_INT, "140", "steps between two computations of the targets",
+    "[1,1e9]", "target=set" },
+  { "mask", LCL_OPTION_FLOAT, "0.2", "share of the input set to 0", "[0,1)", "system=dae" },
 };
 
 typedef struct net {

@@ -36,13 +36,13 @@ static const lcl_option options[] = {
     "repeats)",
     "[0,3e38]" },
   { "g", LCL_OPTION_CHOICE, "gauss", "denoising function", "gauss|sig|adhoc|linear|amlp" },
-  { "amlp_hidden", LCL_OPTION_INTS, "2-2-2", "hidden units of g=amlp", "[1,64]" },
-  { "zbn_stats", LCL_OPTION_CHOICE, "clean", "whose statistics normalise the denoised values",
-    "clean|corrupted" },
+  { "amlp_hidden", LCL_OPTION_INTS, "2-2-2", "its hidden units", "[1,64]", "g=amlp" },
   { "zbn_div", LCL_OPTION_CHOICE, "std",
     "divide them by the standard deviation, by the variance (as a public code does), or leave "
     "them as they are",
     "std|var|none" },
+  { "zbn_stats", LCL_OPTION_CHOICE, "clean", "whose statistics normalise the denoised values",
+    "clean|corrupted", "zbn_div!=none" },
   { "bn_test", LCL_OPTION_CHOICE, "calibrate",
     "statistics for tests: exact ones over the labelled images at the end, a running mean over "
     "some 10 steps, or an exponential one (0.99)",

@@ -229,3 +229,76 @@ const lcl_option *lcl_options_at(const lcl_options *o, size_t index) {
   if (!o) return NULL;
   return index < o->n ? &o->def[index] : NULL;
 }
+
+/* ---- where an option changes anything: lcl_option.when ---- */
+
+/* One term: "name=A|B" or "name!=A|B". */
+typedef struct term {
+  char name[48], values[160];
+  bool except; /* "!=" */
+} term;
+
+/* The next term of the text, and the rest behind it; false: none, or something else. */
+static bool next_term(const char **text, term *t) {
+  const char *at = *text;
+  const size_t name = strcspn(at, "!="), whole = strcspn(at, ",");
+  t->except = at[name] == '!';
+  const size_t begin = name + (t->except ? 2 : 1);
+  if (!name || name >= sizeof t->name || begin >= whole || whole - begin >= sizeof t->values ||
+      at[begin - 1] != '=')
+    return false;
+  snprintf(t->name, sizeof t->name, "%.*s", (int)name, at);
+  snprintf(t->values, sizeof t->values, "%.*s", (int)(whole - begin), at + begin);
+  *text = at + whole + strspn(at + whole, ", ");
+  return true;
+}
+
+/* Whether the text is one of the values "A|B", as text, number or switch. */
+static bool among(const char *text, const char *values) {
+  char copy[sizeof((term *)NULL)->values], *rest = copy;
+  double number, other;
+  bool on, yes;
+  snprintf(copy, sizeof copy, "%s", values);
+  for (const char *v = strtok_r(copy, "|", &rest); v; v = strtok_r(NULL, "|", &rest)) {
+    if (strcmp(text, v) == 0) return true;
+    if (lcl__parse_number(text, &number) && lcl__parse_number(v, &other) && number == other)
+      return true;
+    if (lcl__parse_bool(text, &on) && lcl__parse_bool(v, &yes) && on == yes) return true;
+  }
+  return false;
+}
+
+lcl_status lcl__check_when(const lcl_options *o, size_t index) {
+  const char *text = o->def[index].when;
+  term t;
+  while (text && *text) {
+    size_t i = index;
+    if (!next_term(&text, &t) || !find(o, t.name, &i) || i >= index)
+      return lcl__fail(LCL_ERR_ARGUMENT,
+                       "option %s: expected options before it with their values, as "
+                       "\"arch=a|b, noise!=0\", got \"%s\"",
+                       o->def[index].name, o->def[index].when);
+    char *rest = t.values;
+    for (char *v = strtok_r(t.values, "|", &rest); v; v = strtok_r(NULL, "|", &rest))
+      LCL_TRY(check_value(&o->def[i], v, false));
+  }
+  return LCL_OK;
+}
+
+lcl_status lcl__check_option_used(const lcl_model_class *cls, const lcl_options *o,
+                                  const lcl_model_data *data, const char *name) {
+  size_t i;
+  const lcl_option *d = find(o, name, &i);
+  const char *text = d ? d->when : NULL;
+  term t;
+  while (text && *text && next_term(&text, &t)) {
+    LCL_TRY(lcl__check_option_used(cls, o, data, t.name));
+    const char *is = lcl_option_text(o, t.name);
+    if (cls->automatic && strcmp(is, "auto") == 0) is = cls->automatic(t.name, data);
+    if (among(is, t.values) == t.except)
+      return lcl__fail(LCL_ERR_ARGUMENT,
+                       "option %s would change nothing here: it is for %s%s%s, and %s is %s", name,
+                       t.name, t.except ? "!=" : "=", t.values, t.name, is);
+  }
+  return LCL_OK;
+}

@@ -25,12 +25,13 @@ static const lcl_option options[] = {
   { "colours", LCL_OPTION_CHOICE, "auto", "grey turns colour images into their luma",
     "auto|grey|rgb" },
   { "binarise", LCL_OPTION_CHOICE, "fixed",
-    "how images become zeros and ones (levels 2): fixed: one Bernoulli sample with p = value "
+    "how images become zeros and ones: fixed: one Bernoulli sample with p = value "
     "(data that are binary stay as they are); dynamic: a new sample each time in training; "
     "threshold: value > 1/2; static: only binary files are taken",
-    "fixed|dynamic|threshold|static" },
+    "fixed|dynamic|threshold|static", "levels=2" },
   { "head_layers", LCL_OPTION_INT, "2", "(ReLU, 1x1) layers before the logits", "[0,6]" },
-  { "head_width", LCL_OPTION_INT, "", "their width (default 32; 256 levels: 1024)", "[1,4096]" },
+  { "head_width", LCL_OPTION_INT, "", "their width (default 32; 256 levels: 1024)", "[1,4096]",
+    "head_layers!=0" },
   { "learned_state", LCL_OPTION_BOOL, "true", "initial states are parameters, not zero", NULL },
   { "pad_cells", LCL_OPTION_CHOICE, "evolve",
     "cells left of the image, where each row begins: evolve: run from the initial state with an "
@@ -38,9 +39,9 @@ static const lcl_option options[] = {
     "(batch norm: beta)",
     "evolve|freeze|evolve_bias" },
   { "mask_groups", LCL_OPTION_CHOICE, "thirds",
-    "which maps may see which channels (rgb): contiguous thirds, or map k the channels up to k mod "
+    "which maps may see which channels: contiguous thirds, or map k the channels up to k mod "
     "3",
-    "thirds|modulo" },
+    "thirds|modulo", "colours=rgb" },
 };
 
 static lcl_pixelrnn_desc desc_of(const lcl_model *m) {
@@ -65,6 +66,11 @@ static lcl_pixelrnn_desc desc_of(const lcl_model *m) {
            : lcl_option_is(o, "pad_cells", "evolve") ? LCL_PAD_EVOLVE
                                                      : LCL_PAD_EVOLVE_BIAS,
   };
+}
+
+static const char *automatic(const char *option, const lcl_model_data *d) {
+  (void)option; /* colours is the only one */
+  return d->channels == 3 ? "rgb" : "grey";
 }
 
 static void data(const lcl_options *o, lcl_data_desc *d) {
@@ -199,4 +205,5 @@ const lcl_model_class lcl__model_pixelrnn = {
   .build = build,
   .sample = sample,
   .can = LCL_CAN_SAMPLE,
+  .automatic = automatic,
 };

@@ -1,5 +1,6 @@
 /* Every model class: the library's, one line a system, and those that were registered. */
 #include "base/text.h"
+#include "models/build.h"
 #include "models/registry.h"
 
 static const lcl_model_class *const classes[] = {
@@ -82,6 +83,7 @@ static lcl_status check_options(const lcl_model_class *cls) {
   lcl_status s = LCL_OK;
   for (size_t i = 0; i < cls->n_options && s == LCL_OK; i++) {
     s = lcl_options_set(o, cls->options[i].name, cls->options[i].value);
+    if (s == LCL_OK) s = lcl__check_when(o, i);
     for (size_t k = i + 1; k < lcl_options_count(o) && s == LCL_OK; k++)
       if (strcmp(lcl_options_at(o, k)->name, cls->options[i].name) == 0)
         s = lcl__fail(LCL_ERR_ARGUMENT, "there are two options \"%s\"%s", cls->options[i].name,

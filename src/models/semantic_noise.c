@@ -57,36 +57,38 @@ static const lcl_option options[] = {
     "ladder: 1000-500-250-250-250; auto: cifar for colour, else conv",
     "auto|conv|mlp|cifar|ladder" },
   { "lambda1", LCL_OPTION_FLOAT, "",
-    "weight of the reconstruction terms, of which feed-forward has none (default 0.03; cifar 0.01)",
-    "[0,inf)" },
-  { "lambda2", LCL_OPTION_FLOAT, "1",
-    "perturb variants: weight of the clean path's NLL beside the perturbed one's", "[0,inf)" },
+    "weight of the reconstruction terms (default 0.03; cifar 0.01)", "[0,inf)",
+    "variant!=feed-forward" },
+  { "lambda2", LCL_OPTION_FLOAT, "1", "weight of the clean path's NLL beside the perturbed one's",
+    "[0,inf)", "variant=perturb-random|perturb-semantic" },
   { "perturb_std", LCL_OPTION_FLOAT, "0.2",
     "standard deviation of the perturbation, in units of the range (variants that do not train "
     "with it: of the images that are shown)",
-    "[0,inf)" },
+    "[0,inf)", "variant!=feed-forward" },
   { "perturb_range_grad", LCL_OPTION_BOOL, "true",
-    "perturb variants: let the gradient flow through that range; without it the noise only ever "
+    "let the gradient flow through that range; without it the noise only ever "
     "calls for larger logits, and with many labels their scale runs away",
-    NULL },
+    NULL, "variant!=feed-forward" },
   { "l2_mode", LCL_OPTION_CHOICE, "sum", "squared error over an example's elements",
-    "sum|half_sum|mean" },
+    "sum|half_sum|mean", "variant!=feed-forward" },
   { "recon_target_sg", LCL_OPTION_BOOL, "false",
-    "stop the gradient through the targets of reconstruction", NULL },
+    "stop the gradient through the targets of reconstruction", NULL,
+    "variant!=feed-forward|recon-one" },
   { "dec_act_z", LCL_OPTION_CHOICE, "linear",
-    "base and perturb variants: activation of z_R, which the paper leaves open (relu does not come "
+    "activation of z_R, which the paper leaves open (relu does not come "
     "to its figures)",
-    "linear|relu" },
+    "linear|relu", "variant=base|perturb-random|perturb-semantic" },
   { "init", LCL_OPTION_CHOICE, "glorot",
     "initial weights, which the paper leaves open: glorot: uniform of variance 2/(fan-in + "
     "fan-out); unit: uniform of variance 1/fan-in; he: normal of variance 2/fan-in",
     "glorot|unit|he" },
   { "denoise_std", LCL_OPTION_FLOAT, "0",
     "noise on the encoder's input while training (the paper's variants: 0.1)", "[0,inf)" },
-  { "denoise_where", LCL_OPTION_CHOICE, "input", "where that noise enters", "input|every_layer" },
+  { "denoise_where", LCL_OPTION_CHOICE, "input", "where that noise enters", "input|every_layer",
+    "denoise_std!=0" },
   { "denoise_target", LCL_OPTION_CHOICE, "clean_pass",
-    "what inner reconstructions (all but recon-one's) are compared with when denoising",
-    "clean_pass|noisy_pass" },
+    "what inner reconstructions are compared with when denoising", "clean_pass|noisy_pass",
+    "denoise_std!=0, variant!=feed-forward|recon-one" },
 };
 
 /* ---- network ---- */

@@ -23,41 +23,43 @@
 #include "models/objective.h"
 
 /* Options of both classes. */
-#define LCL_STYLE_OPTIONS                                                                          \
-  { "input", LCL_OPTION_CHOICE, "image",                                                           \
-    "what is explained: the image, or the latent of a run of vae with arch=mlp (--start)",         \
-    "image|m1" },                                                                                  \
-      { "m1_hidden", LCL_OPTION_INTS, "600,600",                                                   \
-        "input=m1: widths of the autoencoder, as its run has them", "[1,4096]" },                  \
-      { "m1_latent_size", LCL_OPTION_INT, "50", "input=m1: dimensions of its latent",              \
-        "[1,4096]" },                                                                              \
-      { "units", LCL_OPTION_INT, "500", "input=m1: units of the hidden layers on the latent",      \
-        "[1,65536]" },                                                                             \
-      { "latent", LCL_OPTION_INT, "50", "dimensions of the style z", "[1,4096]" },                 \
-      { "maps", LCL_OPTION_INTS, "4,8", "input=image: maps of the two convolutions", "[1,4096]" }, \
-      { "mid_affine", LCL_OPTION_CHOICE, "auto",                                                   \
-        "input=image: affine layer between the convolutions (auto: on images up to 32x32)",        \
-        "auto|true|false" },                                                                       \
-      { "cls_out", LCL_OPTION_CHOICE, "sigmoid",                                                   \
-        "class output: sigmoid units with cross-entropy each, or softmax", "sigmoid|softmax" },    \
-      { "w_l", LCL_OPTION_FLOAT, "1",                                                              \
-        "weight of the labelled images' bound beside the unlabelled ones' (Kingma et al. 2014: "   \
-        "labelled / all examples)",                                                                \
-        "[0,inf)" },                                                                               \
-      { "w_c", LCL_OPTION_FLOAT, "1",                                                              \
-        "weight of the classification loss (Kingma et al. 2014: 0.1 beside that w_l)",             \
-        "[0,inf)" },                                                                               \
-      { "kl_form", LCL_OPTION_CHOICE, "exact",                                                     \
-        "KL of a normal to N(0,I): exact, or as the thesis prints it (mu^2 without its half)",     \
-        "exact|as_printed" },                                                                      \
-      { "binarise", LCL_OPTION_CHOICE, "dynamic",                                                  \
-        "images: a fresh Bernoulli sample at each showing, one fixed sample, threshold at 1/2, "   \
-        "or "                                                                                      \
-        "grey values",                                                                             \
-        "dynamic|fixed|threshold|none" },                                                          \
-  {                                                                                                \
-    "sample_trials", LCL_OPTION_INT, "100", "samples behind each mean image of `sample`",          \
-        "[1,10000]"                                                                                \
+#define LCL_STYLE_OPTIONS                                                                             \
+  { "input", LCL_OPTION_CHOICE, "image",                                                              \
+    "what is explained: the image, or the latent of a run of vae with arch=mlp (--start)",            \
+    "image|m1" },                                                                                     \
+      { "m1_hidden", LCL_OPTION_INTS, "600,600", "widths of the autoencoder, as its run has them",    \
+        "[1,4096]",  "input=m1" },                                                                    \
+      { "m1_latent_size", LCL_OPTION_INT, "50", "dimensions of its latent", "[1,4096]", "input=m1" }, \
+      { "units",     LCL_OPTION_INT, "500", "units of the hidden layers on the latent",               \
+        "[1,65536]", "input=m1" },                                                                    \
+      { "latent", LCL_OPTION_INT, "50", "dimensions of the style z", "[1,4096]" },                    \
+      { "maps", LCL_OPTION_INTS, "4,8", "maps of the two convolutions", "[1,4096]", "input=image" },  \
+      { "mid_affine",                                                                                 \
+        LCL_OPTION_CHOICE,                                                                            \
+        "auto",                                                                                       \
+        "affine layer between the convolutions (auto: on images up to 32x32)",                        \
+        "auto|true|false",                                                                            \
+        "input=image" },                                                                              \
+      { "cls_out", LCL_OPTION_CHOICE, "sigmoid",                                                      \
+        "class output: sigmoid units with cross-entropy each, or softmax", "sigmoid|softmax" },       \
+      { "w_l", LCL_OPTION_FLOAT, "1",                                                                 \
+        "weight of the labelled images' bound beside the unlabelled ones' (Kingma et al. 2014: "      \
+        "labelled / all examples)",                                                                   \
+        "[0,inf)" },                                                                                  \
+      { "w_c", LCL_OPTION_FLOAT, "1",                                                                 \
+        "weight of the classification loss (Kingma et al. 2014: 0.1 beside that w_l)",                \
+        "[0,inf)" },                                                                                  \
+      { "kl_form", LCL_OPTION_CHOICE, "exact",                                                        \
+        "KL of a normal to N(0,I): exact, or as the thesis prints it (mu^2 without its half)",        \
+        "exact|as_printed" },                                                                         \
+      { "binarise", LCL_OPTION_CHOICE, "dynamic",                                                     \
+        "images: a fresh Bernoulli sample at each showing, one fixed sample, threshold at 1/2, "      \
+        "or "                                                                                         \
+        "grey values",                                                                                \
+        "dynamic|fixed|threshold|none" },                                                             \
+  {                                                                                                   \
+    "sample_trials", LCL_OPTION_INT, "100", "samples behind each mean image of `sample`",             \
+        "[1,10000]"                                                                                   \
   }
 
 typedef struct lcl_style_net {

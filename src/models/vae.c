@@ -26,25 +26,25 @@ static const lcl_option options[] = {
     "convolutions with an image-like latent, or fully-connected layers (the latent-feature model "
     "that m1 and m2 with input=m1 start from)",
     "conv|mlp" },
-  { "hidden", LCL_OPTION_INTS, "600,600",
-    "arch=mlp: widths of the encoder; the decoder mirrors them", "[1,4096]" },
-  { "latent_size", LCL_OPTION_INT, "50", "arch=mlp: dimensions of the latent", "[1,4096]" },
+  { "hidden", LCL_OPTION_INTS, "600,600", "widths of the encoder; the decoder mirrors them",
+    "[1,4096]", "arch=mlp" },
+  { "latent_size", LCL_OPTION_INT, "50", "dimensions of the latent", "[1,4096]", "arch=mlp" },
   { "decoder_fc", LCL_OPTION_BOOL, "true",
-    "arch=conv: square fully-connected layer between the sample and the decoder", NULL },
+    "square fully-connected layer between the sample and the decoder", NULL, "arch=conv" },
   { "n_interspersed_fc", LCL_OPTION_INT, "0",
-    "arch=conv: more square layers: 1: between the convolutions of both paths; 2: also after the "
+    "more square layers: 1: between the convolutions of both paths; 2: also after the "
     "encoder's "
     "second and after decoder_fc",
-    "[0,2]" },
-  { "maps", LCL_OPTION_INT, "16", "arch=conv: maps of the convolutions", "[1,1024]" },
+    "[0,2]", "arch=conv" },
+  { "maps", LCL_OPTION_INT, "16", "maps of the convolutions", "[1,1024]", "arch=conv" },
   { "latent", LCL_OPTION_CHOICE, "normal",
     "what an image becomes: a normal distribution, one whose samples leapfrog steps move on "
     "(Hamiltonian variational inference), or a point (a plain autoencoder: no KL, no samples)",
     "normal|hamiltonian|point" },
-  { "leapfrog", LCL_OPTION_INT, "1", "leapfrog steps of latent=hamiltonian", "[1,32]" },
+  { "leapfrog", LCL_OPTION_INT, "1", "leapfrog steps", "[1,32]", "latent=hamiltonian" },
   { "kl_form", LCL_OPTION_CHOICE, "exact",
-    "KL of latent=normal to N(0,I): exact, or as the thesis prints it (mu^2 without its half)",
-    "exact|as_printed" },
+    "KL to N(0,I): exact, or as the thesis prints it (mu^2 without its half)", "exact|as_printed",
+    "latent=normal" },
   { "binarise", LCL_OPTION_CHOICE, "dynamic",
     "images: a fresh Bernoulli sample at each showing, one fixed sample, threshold at 1/2, or grey "
     "values",

@@ -5,6 +5,7 @@
 #include "base/folder.h"
 #include "device/ranks.h"
 #include "latentcl/version.h"
+#include "models/build.h"
 #include "models/tables.h"
 #include "train/results_file.h"
 #include "train/session.h"
@@ -159,12 +160,41 @@ static const char *model_of(const job *j, place at) {
   return own ? own : j->table->model;
 }
 
-/* All that a run is told, option with the trial's. */
+/* Whether an option for every cell changes anything in those of a row; an error for what the row's
+ * model refuses. */
+static lcl_status changes_row(const job *j, int row, const char *pair, bool *changes) {
+  const lcl_table *t = j->table;
+  const lcl_model_data data = {
+    .channels = t->shape[0], .height = t->shape[1], .width = t->shape[2], .classes = t->classes
+  };
+  const lcl_model_class *cls;
+  lcl_options *o;
+  LCL_TRY(lcl_model_find(model_of(j, (place) { .row = row }), &cls));
+  LCL_TRY(lcl__results_cell_options(&(lcl_results_cell) { t, row, 0 }, cls, &o));
+  lcl_status s = LCL_OK;
+  for (size_t i = 0; s == LCL_OK && i < j->d->n_set; i++) s = lcl_options_set_pair(o, j->d->set[i]);
+  if (s == LCL_OK) {
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(pair, "="), pair);
+    *changes = lcl__check_option_used(cls, o, &data, name) == LCL_OK;
+  } else {
+    lcl__fail_prefix(s, "%s", cls->name);
+  }
+  lcl_options_destroy(o);
+  return s;
+}
+
+/* All that a run is told, option with the trial's; of the options for every cell what changes
+ * anything here. */
 static void pairs_of(const job *j, place at, char option[64], pairs *p) {
   const lcl_table *t = j->table;
   p->n = lcl__table_pairs(t, at.row, at.column, p->item);
   if (j->d->quick) add_pairs(p, t->quick, LCL_TABLE_SET);
-  if (j->d->n_set) add_pairs(p, j->d->set, j->d->n_set);
+  for (size_t i = 0; i < j->d->n_set; i++) {
+    bool changes = true;
+    if (changes_row(j, at.row, j->d->set[i], &changes) != LCL_OK || changes)
+      add_pairs(p, &j->d->set[i], 1);
+  }
   snprintf(option, 64, "%s=%d", t->trial_option ? t->trial_option : "subset", at.trial);
   p->item[p->n++] = option;
 }
@@ -609,22 +639,31 @@ static lcl_status check_job(const job *j, const units *all) {
                    j->table->name, all->n, j->d->job);
 }
 
-/* The options for every cell, as far as they alone tell: no model of a wanted row refuses them. */
+/* Whether runs of the row are wanted, for its cells or for those that begin with them. */
+static bool is_trained(const job *j, int row) {
+  const lcl_table *t = j->table;
+  for (int r = 0; r < t->n_rows; r++)
+    for (int at = listed(j->d->rows, t->rows[r].key) ? r : -1; at >= 0;
+         at = t->rows[at].start ? lcl__table_row_index(t, t->rows[at].start) : -1)
+      if (at == row) return true;
+  return false;
+}
+
+/* The options for every cell, as far as they alone tell: no model of a wanted row refuses them, and
+ * each changes something in one of them. */
 static lcl_status check_set(const job *j) {
-  lcl_status s = LCL_OK;
-  for (int r = 0; s == LCL_OK && j->d->n_set && r < j->table->n_rows; r++) {
-    const char *name = j->table->rows[r].model ? j->table->rows[r].model : j->table->model;
-    const lcl_model_class *cls;
-    lcl_options *o;
-    if (!listed(j->d->rows, j->table->rows[r].key)) continue;
-    LCL_TRY(lcl_model_find(name, &cls));
-    LCL_TRY(lcl_model_options(cls, &o));
-    for (size_t i = 0; s == LCL_OK && i < j->d->n_set; i++)
-      s = lcl_options_set_pair(o, j->d->set[i]);
-    if (s != LCL_OK) lcl__fail_prefix(s, "%s", name);
-    lcl_options_destroy(o);
+  for (size_t i = 0; i < j->d->n_set; i++) {
+    bool somewhere = false;
+    for (int r = 0; r < j->table->n_rows; r++) {
+      bool here = false;
+      if (is_trained(j, r)) LCL_TRY(changes_row(j, r, j->d->set[i], &here));
+      somewhere |= here;
+    }
+    if (!somewhere)
+      return lcl__fail(LCL_ERR_ARGUMENT, "option %s would change nothing in these rows of %s",
+                       j->d->set[i], j->table->name);
   }
-  return s;
+  return LCL_OK;
 }
 
 static lcl_status open_table(job *j, const lcl_reproduce_desc *d) {

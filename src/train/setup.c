@@ -405,6 +405,10 @@ static lcl_status check_used(const lcl_trainer *t, const lcl_options *now) {
     if (lcl_option_given(now, all[i].option) && !all[i].used)
       return lcl__fail(LCL_ERR_ARGUMENT, "option %s would change nothing here: it is for %s",
                        all[i].option, all[i].belongs);
+  const lcl_model *m = t->s->model;
+  for (size_t i = 0; i < m->cls->n_options; i++)
+    if (lcl_option_given(now, m->cls->options[i].name))
+      LCL_TRY(lcl__check_option_used(m->cls, m->options, &m->data, m->cls->options[i].name));
   return LCL_OK;
 }
 

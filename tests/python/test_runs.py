@@ -216,7 +216,7 @@ class Own(lcl.Model):
     summary, reference = "a classifier", "this test"
     options = {"width": lcl.Option(16, "of the hidden layer", "[1,99]"), "act": lcl.Option("relu", "activation", ["relu", "tanh"]),
                "scale": lcl.Option(1.0, "of the loss", "(0,inf)"), "deep": lcl.Option(False, "one more layer"),
-               "note": lcl.Option("", "any text")}
+               "note": lcl.Option("", "any text", when="deep=true")}
     can = ("classify", "reconstruct", "classify")
     seen: list = []
 
@@ -338,6 +338,8 @@ def own_models():
     assert lcl.open_run(ctx, "folded").layers() == {"fold": (3, 4), "out": (10,), "out.tanh": (10,)}  # a view does not end a layer; axes of one element are none of an example's
     known = lcl.models()["own"]
     assert known.summary == "a classifier" and known.can == ["classify", "reconstruct"] and known.options["act"]["allowed"] == "relu|tanh"
+    assert known.options["note"]["when"] == "deep=true" and known.options["act"]["when"] is None
+    raises(lcl.LatentCLError, "option note would change nothing here: it is for deep=true, and deep is false", lambda: lcl.train(ctx, Own, out="no", note="x"))
     raises(lcl.LatentCLError, "option width: expected a whole number in [1,99]", lambda: lcl.train(ctx, Own, out="no", width=100))
 
     def kind(word, error, pattern, /, **members):

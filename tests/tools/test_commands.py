@@ -446,7 +446,7 @@ def pages():
 
 
 def tables():
-    common = ['imsat/clusters', '--data', 'data', '--quick', '--set', 'hidden=9-8', '--set', 'nn_index=3', '--set', 'epochs=1', '--rows', 'deep-rim',
+    common = ['imsat/clusters', '--data', 'data', '--quick', '--set', 'hidden=9-8', '--set', 'mu=2', '--set', 'epochs=1', '--rows', 'deep-rim',
               '--columns', 'mnist']
     text = run('reproduce', *common, '--trials', '2', '--out', 'table')
     kept = json.load(open('table/table.json'))
@@ -470,25 +470,29 @@ def tables():
     for path, value in zip(sorted(d + '/result.json' for d in before), (60, 90)):
         json.dump({**json.load(open(path)), 'accuracy_percent': value}, open(path, 'w'))
     os.rename('table/deep-rim/mnist/1-quick/result.json', 'result.json')  # a run that is not done is not of other options either
-    less = [o for i, o in enumerate(common) if 'nn_index=3' not in common[i:i + 2]]
+    less = [o for i, o in enumerate(common) if 'mu=2' not in common[i:i + 2]]
     told = run('reproduce', *less, '--trials', '2', '--out', 'table', code=1)
-    check('was trained with nn_index="3", not ' in told, told)
+    check('was trained with mu="2", not ' in told, told)
     os.rename('result.json', 'table/deep-rim/mnist/1-quick/result.json')
     text = run('reproduce', *common, '--trials', '2', '--out', 'table')
     cell, = json.load(open('table/table.json'))['cells']
     check(cell['values'] == [60, 90] and cell['mean'] == 75 and cell['std'] == 15 and '**75.00** (15.00) / ' in text, (cell, text))
     tiny = ['--data', 'data', '--trials', '1', '--set', 'epochs=1', '--set', 'validation=40']
-    text = run('reproduce', 'imsat/clusters', *tiny[:-2], '--rows', 'k-means,dec', '--out', 'baselines')
+    dec = ['imsat/clusters', *tiny[:-2], '--set', 'mask=0.3', '--out', 'baselines']
+    text = run('reproduce', 'imsat/clusters', *tiny[:-2], '--rows', 'k-means', '--out', 'baselines') + run('reproduce', *dec, '--rows', 'dec')
+    masks = {row: json.load(open('baselines/%s/mnist/1/config.json' % row))['set'].get('mask') for row in ('dae-k-means', 'dec')}
+    check(masks == {'dae-k-means': '0.3', 'dec': None}, masks)  # an option goes where it changes something
+    check('option bits=3 would change nothing in these rows' in run('reproduce', 'imsat/clusters', '--set', 'bits=3', '--rows', 'imsat-vat', code=2), 'nowhere')
     results = {row: json.load(open('baselines/%s/mnist/1/result.json' % row)) for row in ('k-means', 'dae-k-means', 'dec')}
     k_means = json.loads(run('cluster', 'baselines/k-means/mnist/1', '--method', 'k-means', '--quiet', '--json'))
     check(results['k-means']['accuracy_percent'] == k_means['accuracy_percent'], (results, k_means))
     check([results[row].get('method') for row in results] == ['k-means', 'k-means-features', None], results)
     check('| k-means | **%.2f** / 53.20 |' % k_means['accuracy_percent'] in text and 'DEC | **%.2f**' % results['dec']['accuracy_percent'] in text, text)
     start, = events('baselines/dec/mnist/1', 'start')
-    check(events('baselines/dae-k-means/mnist/1', 'start')[0]['start'] == 'baselines/stage-4/mnist/1' and not json.load(open('baselines/table.json'))['cells'][2:], 'stages')
+    check(events('baselines/dae-k-means/mnist/1', 'start')[0]['start'] == 'baselines/stage-4/mnist/1' and not json.load(open('baselines/table.json'))['cells'][1:], 'stages')
     check(start['start'] == 'baselines/dae-k-means/mnist/1' and not events('baselines/k-means/mnist/1', 'epoch'), start)
     os.remove('baselines/dae-k-means/mnist/1/result.json')  # stopped in a run that began with the weights of another
-    run('reproduce', 'imsat/clusters', *tiny[:-2], '--rows', 'dec', '--out', 'baselines')
+    run('reproduce', *dec, '--rows', 'dec')
     check(json.load(open('baselines/dec/mnist/1/result.json')) == results['dec'] and os.path.exists('baselines/dae-k-means/mnist/1/result.json'), 'goes on')
     check('it has: k-means, dae-k-means' in run('reproduce', 'imsat/clusters', *tiny[:-2], '--rows', 'stage-1', '--out', 'baselines', code=2), 'a step')
     text = run('reproduce', 'imsat/hash', *tiny[:-2], '--rows', 'spectral,imsat-60-30', '--set', 'bits=4', '--set', 'nn_index=3', '--set', 'queries=5', '--out', 'codes')

@@ -110,7 +110,7 @@ def values(tried):
     assert tried["eval"]["n"] == tried["encode"]["n"] == 100 and tried["eval"]["error_percent"] == tried["train"]["test"]["error_percent"]
     assert tried["train"]["report"] == "run/report.html" == tried["report"]["report"] and tried["train"]["epochs"] == 1
     model, = [m for m in tried["models"] if m["name"] == "vae"]
-    assert model["can"] == ["sample", "reconstruct"] and {"name", "type", "default", "help", "allowed"} == set(model["options"][0])
+    assert model["can"] == ["sample", "reconstruct"] and {"name", "type", "default", "help", "allowed", "when"} == set(model["options"][0])
     assert {"name": "imsat/hash", "title": "Retrieval by 16-bit codes on MNIST, 1,000 queries"} in tried["reproduce"]
     assert output("reproduce").splitlines() == [f"{o['name']:40} {o['title']}" for o in tried["reproduce"]]
     cells = json.loads(output("reproduce", "imsat/hash", "--rows", "spectral", "--list-cells", "--out", "cells", "--json"))

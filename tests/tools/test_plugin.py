@@ -76,13 +76,13 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   return DEFAULTS;
 }
 static void build(lcl_build *b) { BUILD; }
-static const lcl_option options[] = {{OPTION}};
-static const lcl_model_class model = { .name = NAME, .summary = "s", .reference = "r", .options = options, .n_options = 1,
+static const lcl_option options[] = {{OPTION, WHEN}};
+static const lcl_model_class model = { .name = NAME, .summary = "s", .reference = "r", .options = options, .n_options = N_OPTIONS,
   .defaults = defaults, .build = FUNCTION };
 """
 ENTRY = "const lcl_plugin latentcl_plugin = { ABI, COUNT, (const lcl_model_class *const[]) { MODELS } };\n"
 GOOD = {"DEFAULTS": "LCL_OK", "BUILD": "(void)b", "OPTION": '"width", LCL_OPTION_INT, "8", "w", "[1,9]"', "NAME": '"own"',
-        "FUNCTION": "build", "ABI": "LCL_PLUGIN_ABI", "COUNT": "1", "MODELS": "&model"}
+        "FUNCTION": "build", "ABI": "LCL_PLUGIN_ABI", "COUNT": "1", "MODELS": "&model", "N_OPTIONS": "1", "WHEN": "0"}
 
 
 def plugin(name, text=CLASS + ENTRY, **changes):
@@ -93,7 +93,7 @@ def plugin(name, text=CLASS + ENTRY, **changes):
 
 def refused_plugins():
     cases = {  # name: what is said, what is different
-        "abi": (r"version 7 of the interface, this LatentCL has 3: compile it", {"ABI": "7"}),
+        "abi": (r"version 7 of the interface, this LatentCL has 4: compile it", {"ABI": "7"}),
         "none": ("has no models", {"COUNT": "0"}),
         "taken": ('there is a model "vae" already', {"NAME": '"vae"'}),
         "name": ("lower-case letters.*not \"Own Model\"", {"NAME": '"Own Model"'}),
@@ -103,6 +103,11 @@ def refused_plugins():
         "default": (r'option width: expected a whole number in \[1,9\], got "10"', {"OPTION": '"width", LCL_OPTION_INT, "10", "w", "[1,9]"'}),
         "no_help": ("option 1 must have a name, a default", {"OPTION": '"width", LCL_OPTION_INT, "8", 0, 0'}),
         "choice": ("for a choice, what is allowed", {"OPTION": '"width", LCL_OPTION_CHOICE, "8", "w", 0'}),
+        "when": (r'option width: expected options before it.*"a=b"', {"WHEN": '"a=b"'}),
+        "when_text": (r'option width: expected options before it.*"a"', {"WHEN": '"a"'}),
+        "when_value": (r'option a: expected one of x\|y, got "z"',
+                       {"OPTION": '"a", LCL_OPTION_CHOICE, "x", "w", "x|y", 0 }, { "b", LCL_OPTION_INT, "8", "w", 0', "N_OPTIONS": "2",
+                        "WHEN": '"a!=x|z"'}),
         "symbol": ("cannot load the plug-in: .*undefined symbol", {"BUILD": "(void)b; extern void not_there(void); not_there()"}),
         "second": ('there is a model "own" already', {"COUNT": "2", "MODELS": "&model, &model"}),
     }

@@ -137,6 +137,13 @@ static void options_without_effect(void **state) {
     { "dec", "hidden=9,8 latent=4 lr_until=2", "option lr_until" },
     { "dec", "hidden=9,8 latent=4 unlabelled_batch=10", "that take unlabelled examples" },
     { "ladder", "widths=9-8 labels_per_class=3 select_last=2", "option select_last" },
+    { "augconv", "width=8",
+      "option width would change nothing here: it is for arch=vgg, and arch is stack" },
+    { "dec", "hidden=9,8 latent=4 update_interval=9", "it is for system=dec, and system is dae" },
+    { "semantic-noise", "arch=mlp variant=feed-forward lambda1=1",
+      "it is for variant!=feed-forward, and" },
+    { "semantic-noise", "arch=mlp denoise_where=every_layer denoise_std=0",
+      "it is for denoise_std!=0, and denoise_std is 0" },
   };
   for (size_t i = 0; i < LCL_COUNT(cases); i++) {
     const run_desc r = { .model = cases[i].model, .set = cases[i].set, .name = "refused" };
