@@ -472,6 +472,7 @@ lcl_status lcl__trainer_open_bare(lcl_trainer *t, lcl_context *ctx, const lcl_tr
   lcl__free(config);
   if (run) return lcl__fail(LCL_ERR_ARGUMENT, "%s holds a run: give another --out", t->folder);
   LCL_TRY(open_session(t, ctx, NULL));
+  LCL_TRY(check_asked(t));
   LCL_TRY(open_steps(t, ctx));
   return first_values(t);
 }

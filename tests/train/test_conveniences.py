@@ -159,6 +159,7 @@ def find_rate():
     assert 'the loss fell at no rate' in told and json.load(open('flat/find-lr.json'))['suggestion'] is None and 'fell at no rate' in open('flat/find-lr.html').read()
     for more in (['--resume'], ['--max-steps', '3'], ['--trace', 't.json'], ['--check-numerics'], ['--tensorboard', 'board'], ['--json']):
         assert '--find-lr makes no run' in refused(*common, '--out', 'none', *more, code=2)
+    assert 'option amlp_hidden would change nothing' in refused('train', 'ladder', '--find-lr', '--set', 'amlp_hidden=3', '--out', 'none')  # as training
     assert 'holds a run' in refused(*common, '--out', 'first')
     told = run(*common, '--quiet')
     assert re.fullmatch(r'runs/find-lr-semantic-noise-\d+-1\n', told) and len(os.listdir(told.strip())) == 2, told

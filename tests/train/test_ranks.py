@@ -103,7 +103,7 @@ def validation():
     """Evaluated by all, and by rank 0 alone where examples draw random numbers in turn: the figures of one process."""
     few = ['--no-test', '--no-profile', '--quiet', '--batch', '50']
     for args in (['semantic-noise', '--set', 'arch=mlp', '--labels-per-class', '5'], ['imsat', '--set', 'hidden=30-20'],
-                 ['vae', '--set', 'hidden=20', '--labels-per-class', '5']):
+                 ['vae', '--set', 'maps=4', '--labels-per-class', '5']):
         found = []
         for ranks in (0, 2):
             out = 'valid-%s-%d' % (args[0], ranks)
