@@ -61,6 +61,10 @@ lcl_status lcl__check_when(const lcl_options *o, size_t index);
 lcl_status lcl__check_option_used(const lcl_model_class *cls, const lcl_options *o,
                                   const lcl_model_data *data, const char *name);
 
+/* The same of each option of the class that `given` has. */
+lcl_status lcl__check_options_used(const lcl_model_class *cls, const lcl_options *o,
+                                   const lcl_options *given, const lcl_model_data *data);
+
 /* "true", "no", "1", ...; false where text is none of them. */
 bool lcl__parse_bool(const char *text, bool *out);
 

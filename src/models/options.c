@@ -302,3 +302,11 @@ lcl_status lcl__check_option_used(const lcl_model_class *cls, const lcl_options 
   }
   return LCL_OK;
 }
+
+lcl_status lcl__check_options_used(const lcl_model_class *cls, const lcl_options *o,
+                                   const lcl_options *given, const lcl_model_data *data) {
+  for (size_t i = 0; i < cls->n_options; i++)
+    if (lcl_option_given(given, cls->options[i].name))
+      LCL_TRY(lcl__check_option_used(cls, o, data, cls->options[i].name));
+  return LCL_OK;
+}

@@ -65,6 +65,7 @@ static lcl_status same_training(const lcl_results_cell *cell, const lcl_model_cl
   lcl_settings a, b;
   LCL_TRY(lcl__model_settings(cls, of_cell, &data, &a));
   LCL_TRY(lcl__model_settings(cls, own, &data, &b));
+  LCL_TRY(lcl__check_options_used(cls, own, own, &data));
   if (a.labels_per_class != b.labels_per_class)
     return lcl__fail(LCL_ERR_FORMAT, "labels_per_class would be %lld; the cell has %lld",
                      (long long)b.labels_per_class, (long long)a.labels_per_class);

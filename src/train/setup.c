@@ -406,10 +406,7 @@ static lcl_status check_used(const lcl_trainer *t, const lcl_options *now) {
       return lcl__fail(LCL_ERR_ARGUMENT, "option %s would change nothing here: it is for %s",
                        all[i].option, all[i].belongs);
   const lcl_model *m = t->s->model;
-  for (size_t i = 0; i < m->cls->n_options; i++)
-    if (lcl_option_given(now, m->cls->options[i].name))
-      LCL_TRY(lcl__check_option_used(m->cls, m->options, &m->data, m->cls->options[i].name));
-  return LCL_OK;
+  return lcl__check_options_used(m->cls, m->options, now, &m->data);
 }
 
 /* Of what is asked for now: a run that goes on may have been begun with more. */

@@ -22,9 +22,7 @@ static lcl_model *create(const lcl_table *t, int row, int column) {
   for (size_t i = 0; i < n; i++) ASSERT_OK(lcl_options_set_pair(o, pairs[i]));
   for (size_t i = 0; i < LCL_TABLE_SET && t->quick[i]; i++)
     ASSERT_OK(lcl_options_set_pair(o, t->quick[i]));
-  for (size_t i = 0; i < cls->n_options; i++)
-    if (lcl_option_given(o, cls->options[i].name))
-      ASSERT_OK(lcl__check_option_used(cls, o, &data, cls->options[i].name));
+  ASSERT_OK(lcl__check_options_used(cls, o, o, &data));
   ASSERT_OK(lcl_model_create(cls, o, &data, &m));
   lcl_options_destroy(o);
   return m;
